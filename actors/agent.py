@@ -1,0 +1,119 @@
+"""An agent: who speaks, how, with which model. A specification that never changes; thousands of dialogs share one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, replace
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, SkipValidation
+from pydantic.dataclasses import dataclass
+
+from ..engine.completion import Backend, Parameters
+from ..engine.dialog import Context, Dialog
+from ..engine.errors import DialogFailed
+from ..engine.simulation import Simulation
+from .orchestrators import Orchestrator, orchestrators_by_name
+from .personas import Persona
+from .prompts import RESPONSE_DETAILS
+
+__all__ = ["Agent"]
+
+
+def _several(value: Any) -> Any:
+    """One thing stands for a list of one."""
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _orchestrators(value: Any) -> tuple[Orchestrator, ...]:
+    return tuple(_orchestrator(each) for each in _several(value))
+
+
+def _orchestrator(value: Any) -> Orchestrator:
+    if isinstance(value, Orchestrator):
+        return value
+    known = orchestrators_by_name()
+    if isinstance(value, dict) and len(value) == 1:
+        (name, parameters), *_ = value.items()
+        if name in known and isinstance(parameters, dict):
+            return known[name](**parameters)
+    raise ValueError(
+        f"an orchestrator is one of {', '.join(known)} with its parameters, as in LengthOrchestrator: {{max: 8}}"
+    )
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
+class Agent:
+    """Who speaks. `agent | orchestrator` is a new agent that takes the orchestrator's advice too.
+
+    persona: who the agent is; its name is the agent's, unless `name` says another.
+    context: where its dialogs take place, unless the dialog says so itself.
+    first_utterance: its opening words, or several to choose from, when it speaks first; no model is asked.
+    dialogue_details, response_details: what the prompt says of the conversation and of each reply.
+    example_dialogs: shown in the prompt.
+    tools: plain functions, sync or async, that its model may call; see `Toolbox`.
+    think: asks the model to reason first, where the backend can.
+    can_finish: whether it may end the dialog (by the marker that the prompt tells it).
+    system_prompt: used as it is, instead of the prompt made of all this.
+    preprocess, postprocess: applied to every text it hears, and once to every text it says.
+    model: "backend:model" or a Backend; None for the simulation's own.
+    """
+
+    persona: Persona | None = None
+    _: KW_ONLY
+    name: str | None = None
+    context: Context | str | None = None
+    first_utterance: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    dialogue_details: str = ""
+    response_details: str = RESPONSE_DETAILS
+    example_dialogs: Annotated[tuple[Dialog, ...], BeforeValidator(_several)] = ()
+    tools: Annotated[tuple[Callable[..., Any], ...], BeforeValidator(_several)] = ()
+    think: bool = False
+    can_finish: bool = True
+    orchestrators: Annotated[tuple[SkipValidation[Orchestrator], ...], BeforeValidator(_orchestrators)] = ()
+    system_prompt: str | None = None
+    preprocess: Callable[[str], str] | None = None
+    postprocess: Callable[[str], str] | None = None
+    model: str | SkipValidation[Backend] | None = None
+    model_parameters: Parameters = Parameters()
+
+    def __or__(self, orchestrator: Orchestrator | Iterable[Orchestrator]) -> Agent:
+        """A new agent with more orchestrators, asked in the order of attaching."""
+        return replace(self, orchestrators=(*self.orchestrators, *_orchestrators(orchestrator)))
+
+    @property
+    def own_name(self) -> str:
+        """Its name, "" when neither it nor its persona has one."""
+        return self.name or (self.persona.name if self.persona else "")
+
+    async def dialog_with(
+        self,
+        *partners: Agent,
+        context: Context | str | None = None,
+        scenario: str | dict[str, Any] | None = None,
+        max_turns: int = 100,
+        seed: int | None = None,
+        notes: str | None = None,
+        model: str | Backend | None = None,
+        simulation: Simulation | None = None,
+    ) -> Dialog:
+        """Talks with one agent or more, speaking first, until the dialog ends or has `max_turns` turns.
+
+        Uses `simulation` where one is given, else one of its own with `model`. Raises `DialogFailed`, with what was
+        said until then, when the dialog cannot be finished, and `SetupError` when the model cannot be used.
+        """
+        from .scenario import Scenario
+
+        recipe = Scenario(
+            cast=(self, *partners), context=context, scenario=scenario, max_turns=max_turns, seed=seed, notes=notes
+        )
+        if simulation is not None:
+            dialog = await simulation.play(recipe)
+        else:
+            async with Simulation(model=model, seed=seed, concurrency=1) as own:
+                dialog = await own.play(recipe)
+        if dialog.ending is not None and dialog.ending.failed:
+            raise DialogFailed(dialog, dialog.ending.error or dialog.ending.reason)
+        return dialog

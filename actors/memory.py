@@ -1,0 +1,77 @@
+"""What an agent remembers of a dialog: the chat as its model is to see it, a fold over the dialog's facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+from ..engine.completion import Message, ToolCall
+from ..engine.messages import Fact, Instructed, ToolCalled, ToolReturned, Uttered
+from .prompts import OPENING_CUE
+
+__all__ = ["Memory"]
+
+
+class Memory:
+    """One agent's side of a dialog: its own words are the assistant's, everybody else's the user's.
+
+    What several others say in a row is one message, since many models insist on taking turns. With `names_speakers`
+    each is named, for there is more than one.
+    """
+
+    __slots__ = ("_hears", "_messages", "_name", "_names_speakers", "is_blank", "last_heard")
+
+    def __init__(
+        self, prompt: str, name: str, *, names_speakers: bool = False, hears: Callable[[str], str] | None = None
+    ) -> None:
+        self.is_blank = True
+        self.last_heard = ""
+        self._name = name
+        self._names_speakers = names_speakers
+        self._hears = hears
+        self._messages = [Message("system", prompt)]
+
+    def take(self, fact: Fact) -> None:
+        """Remembers a published fact."""
+        if isinstance(fact, Uttered):
+            self._hear(fact)
+        else:
+            self._add(self._messages, fact, persistent=True)
+
+    def messages(self, draft: Iterable[Fact]) -> tuple[Message, ...]:
+        """The chat so far, and what belongs to this turn only: advice and tools' answers, not published yet."""
+        messages = self._messages.copy()
+        opening = next((place for place, m in enumerate(messages) if m.role != "system"), len(messages))
+        if opening == len(messages) or messages[opening].role == "assistant":
+            messages.insert(opening, Message("user", OPENING_CUE))
+        for fact in draft:
+            self._add(messages, fact, persistent=False)
+        return tuple(messages)
+
+    def _hear(self, fact: Uttered) -> None:
+        if fact.agent == self._name:
+            self._messages.append(Message("assistant", fact.text))
+            self.last_heard = ""
+        else:
+            text = fact.text if self._hears is None else self._hears(fact.text)
+            self.last_heard = text
+            if self._names_speakers:
+                text = f"{fact.agent}: {text}"
+            if self._messages[-1].role == "user":
+                text = f"{self._messages.pop().text}\n{text}"
+            self._messages.append(Message("user", text))
+        self.is_blank = False
+
+    def _add(self, messages: list[Message], fact: Fact, *, persistent: bool) -> None:
+        """Adds advice or a tool's use. Published advice stays only if persistent; a draft's stays for the turn."""
+        match fact:
+            case Instructed() if fact.agent == self._name and (fact.persistent or not persistent):
+                advice = Message("system", fact.text)
+                if not (fact.persistent and advice in messages):
+                    # Before what was heard last, so that the model still answers that.
+                    messages.insert(len(messages) - (messages[-1].role == "user"), advice)
+            case ToolCalled() if fact.agent == self._name:
+                call = ToolCall(fact.call_id, fact.name, json.dumps(dict(fact.arguments), ensure_ascii=False))
+                messages.append(Message("assistant", "", tool_calls=(call,)))
+            case ToolReturned() if fact.agent == self._name:
+                messages.append(Message("tool", fact.output, tool_call_id=fact.call_id))

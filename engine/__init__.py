@@ -1,0 +1,91 @@
+"""What happens to a message: the actor runtime and the data it carries."""
+
+from .actor import Actor, ActorRef, OnFailure, Supervision, handles
+from .bus import Bus
+from .clock import Clock, RealClock, VirtualClock, virtual_time
+from .completion import (
+    Backend,
+    Capabilities,
+    Completion,
+    CompletionRequest,
+    Message,
+    Parameters,
+    ToolCall,
+    ToolSpec,
+    Usage,
+)
+from .dialog import Context, Dialog, Ending, Event, Instruction, Turn
+from .errors import PlayactError
+from .messages import (
+    ActorFailed,
+    CallRetried,
+    DeadLetter,
+    DialogEnded,
+    DialogStarted,
+    Fact,
+    Instructed,
+    Record,
+    Request,
+    Thought,
+    ToolCalled,
+    ToolReturned,
+    Uttered,
+)
+from .performance import Performance, Playable
+from .retry import Retry
+from .run import Run
+from .script import run
+from .seeds import derive, derive_id, generator
+from .simulation import Simulation, Statistics
+
+__all__ = [
+    "Simulation",
+    "Run",
+    "Statistics",
+    "run",
+    "Dialog",
+    "Turn",
+    "Event",
+    "Context",
+    "Instruction",
+    "Ending",
+    "Record",
+    "Fact",
+    "DialogStarted",
+    "Instructed",
+    "Thought",
+    "ToolCalled",
+    "ToolReturned",
+    "Uttered",
+    "DialogEnded",
+    "CallRetried",
+    "ActorFailed",
+    "DeadLetter",
+    "Actor",
+    "ActorRef",
+    "Request",
+    "handles",
+    "Supervision",
+    "OnFailure",
+    "Bus",
+    "Backend",
+    "Capabilities",
+    "Completion",
+    "CompletionRequest",
+    "Message",
+    "Parameters",
+    "ToolCall",
+    "ToolSpec",
+    "Usage",
+    "Retry",
+    "Clock",
+    "RealClock",
+    "VirtualClock",
+    "virtual_time",
+    "Performance",
+    "Playable",
+    "derive",
+    "derive_id",
+    "generator",
+    "PlayactError",
+]

@@ -1,0 +1,157 @@
+"""What a model is asked and what it answers, and the port that every backend implements.
+
+A backend only translates: request -> wire -> reply, and foreign errors to those of `errors`. It never retries, waits
+for its turn or queues: that is the scheduler's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+__all__ = [
+    "Role",
+    "Message",
+    "ToolCall",
+    "ToolSpec",
+    "Parameters",
+    "CompletionRequest",
+    "Usage",
+    "FinishReason",
+    "Completion",
+    "Capabilities",
+    "Backend",
+]
+
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to have a tool called; `arguments` is the JSON text as the model wrote it, not yet checked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of a chat: who says it and what.
+
+    `tool_calls` go with an assistant's message, `tool_call_id` with a tool's answer.
+    """
+
+    role: Role
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model sees it; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """How a model is to sample; what is None is left to the backend. `extra` is passed on as it is, by name."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """One question to a model.
+
+    `dialog`, `sequence` and `attempt` say which call this is: its dialog's id, the number of the call in it from 0,
+    and how often it was tried before. `model` is the name after the colon of a model string; empty means the
+    backend's own. `response_schema` is a JSON schema that the reply's text must satisfy.
+    """
+
+    messages: tuple[Message, ...]
+    model: str = ""
+    parameters: Parameters = field(default_factory=Parameters)
+    seed: int | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    response_schema: Mapping[str, object] | None = None
+    think: bool | None = None
+    dialog: str = ""
+    sequence: int = 0
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that one call, or many, cost. `cached_tokens` are those of the prompt that needed no computing."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A model's reply. `model` is the name the service says it used."""
+
+    text: str
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage()
+    finish: FinishReason = "stop"
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a backend can do; `in_flight` is how many calls it takes at once, None for as many as come."""
+
+    in_flight: int | None = None
+    tools: bool = False
+    response_schema: bool = False
+    seed: bool = False
+    thinking: bool = False
+
+
+class Backend(Protocol):
+    """What thinks. One object serves a whole run; `complete` is called many times at once.
+
+    `complete` ends within the backend's own time limit and raises `BackendUnavailable`, `BackendOverloaded`,
+    `BackendRefused` or `ReplyInvalid`. Cancelling it gives the work up on the other side too, where that is possible.
+    `open` raises `SetupError` when something must be put right first.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def open(self) -> None: ...
+
+    async def complete(self, request: CompletionRequest) -> Completion: ...
+
+    async def aclose(self) -> None: ...

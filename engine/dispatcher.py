@@ -1,0 +1,105 @@
+"""Sends model calls when the scheduler says so: the one place where a call waits for room or to be tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .bus import Bus
+from .completion import Backend, Completion, CompletionRequest, Usage
+from .errors import BackendError
+from .log import logger
+from .messages import CallRetried
+from .promise import Promise
+from .retry import Retry, verdict_on
+from .scheduler import Call, Lane, Scheduler
+from .seeds import derive
+
+__all__ = ["Dispatcher"]
+
+
+@dataclass(slots=True)
+class _Traffic:
+    calls: int = 0
+    failed_calls: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+    def add(self, usage: Usage) -> None:
+        self.calls += 1
+        self.prompt_tokens += usage.prompt_tokens
+        self.completion_tokens += usage.completion_tokens
+        self.cached_tokens += usage.cached_tokens
+
+
+class Dispatcher:
+    """Completes requests over backends within their limits.
+
+    A call runs in its asker's own task, so cancelling a dialog gives its calls up. A call that failed and may be tried
+    again waits, then re-enters its lane with the place it had.
+    """
+
+    def __init__(self, bus: Bus, scheduler: Scheduler, retry: Retry, in_flight: int | None = None) -> None:
+        self.traffic = _Traffic()
+        self._bus = bus
+        self._scheduler = scheduler
+        self._retry = retry
+        self._in_flight = in_flight
+        self._waiting: dict[tuple[Lane, Call], Promise] = {}
+
+    async def complete(self, backend: Backend, request: CompletionRequest, call: Call) -> Completion:
+        """The backend's reply.
+
+        Raises the last `BackendError` when trying again is of no use or has gone on long enough.
+        """
+        lane = self._scheduler.lanes.get(backend.name) or self._lane(backend)
+        while True:
+            if not lane.enter(call):
+                await self._wait(lane, call)
+            try:
+                completion = await backend.complete(request)
+            except BackendError as error:
+                self.traffic.failed_calls += 1
+                failure = error
+            else:
+                self.traffic.add(completion.usage)
+                return completion
+            finally:
+                self._leave(lane)
+            request = await self._try_again(backend, request, failure)
+
+    def _lane(self, backend: Backend) -> Lane:
+        limits = [limit for limit in (self._in_flight, backend.capabilities.in_flight) if limit is not None]
+        return self._scheduler.lane(backend.name, min(limits, default=None))
+
+    async def _try_again(self, backend: Backend, request: CompletionRequest, error: BackendError) -> CompletionRequest:
+        attempt = request.attempt + 1
+        seed = derive(request.seed or 0, request.dialog, request.sequence)
+        wait_s = self._retry.wait_s(verdict_on(error), attempt, seed)
+        if wait_s is None:
+            raise error
+        self.traffic.retries += 1
+        logger().info("call.retried", backend=backend.name, attempt=attempt, wait_s=wait_s, error=str(error))
+        self._bus.scope.publish_now(CallRetried(request.dialog, backend.name, str(error), attempt, wait_s))
+        await self._bus.clock.sleep(wait_s)
+        return replace(request, attempt=attempt)
+
+    async def _wait(self, lane: Lane, call: Call) -> None:
+        turn = self._waiting[lane, call] = self._bus.promise()
+        try:
+            await turn
+        except BaseException:
+            if self._waiting.pop((lane, call), None) is not None:
+                lane.withdraw(call)
+            elif not turn.cancelled():  # the turn had come, so it must be passed on
+                self._leave(lane)
+            raise
+
+    def _leave(self, lane: Lane) -> None:
+        while (call := lane.leave()) is not None:
+            turn = self._waiting.pop((lane, call))
+            if not turn.done():
+                turn.set_result(None)
+                return
+            # Its asker was cancelled in this very moment: the place is free again.

@@ -1,0 +1,213 @@
+"""Every condition playact raises: one base class, then one class a condition.
+
+Each error keeps typed fields, builds its own message, says what to do next, and pickles: `args` are the constructor's
+arguments.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "PlayactError",
+    "ActorError",
+    "ActorStopped",
+    "CircularAsk",
+    "UnhandledMessage",
+    "SimulationClosed",
+    "BackendError",
+    "BackendUnavailable",
+    "BackendOverloaded",
+    "BackendRefused",
+    "ReplyInvalid",
+    "ReplyEmpty",
+    "ScriptExhausted",
+    "SetupError",
+    "UnknownBackend",
+    "ExtraMissing",
+    "KeyMissing",
+    "WeightsMissing",
+    "FileInvalid",
+    "DialogFailed",
+]
+
+
+class PlayactError(Exception):
+    """The base of every error that playact raises on purpose."""
+
+
+class ActorError(PlayactError):
+    """Something is wrong between actors."""
+
+
+class ActorStopped(ActorError):
+    """A message was sent to an actor that has stopped."""
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(actor)
+        self.actor = actor
+
+    def __str__(self) -> str:
+        return f"{self.actor} has stopped and takes no more messages"
+
+
+class CircularAsk(ActorError):
+    """An actor asked, over others, itself: waiting would never end."""
+
+    def __init__(self, cycle: tuple[str, ...]) -> None:
+        super().__init__(cycle)
+        self.cycle = cycle
+
+    def __str__(self) -> str:
+        return f"circular ask: {' -> '.join(self.cycle)}; use tell for one of these steps"
+
+
+class UnhandledMessage(ActorError):
+    """An actor got a message that it has no handler for."""
+
+    def __init__(self, actor: str, message: str) -> None:
+        super().__init__(actor, message)
+        self.actor = actor
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.actor} has no handler for {self.message}; mark one with @handles({self.message})"
+
+
+class SimulationClosed(PlayactError):
+    """A simulation was used before it was entered or after it was left."""
+
+    def __str__(self) -> str:
+        return "this simulation is not open; use it inside `async with Simulation(...) as sim:`"
+
+
+class BackendError(PlayactError):
+    """A model call did not give a usable reply."""
+
+    def __init__(self, backend: str, reason: str) -> None:
+        super().__init__(backend, reason)
+        self.backend = backend
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.backend}: {self.reason}"
+
+
+class BackendUnavailable(BackendError):
+    """The model could not be reached, broke off or took too long; asking again may help."""
+
+
+class BackendOverloaded(BackendError):
+    """The model said to come back later."""
+
+    def __init__(self, backend: str, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(backend, reason)
+        self.args = (backend, reason, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class BackendRefused(BackendError):
+    """The model will not answer this request however often it is asked: wrong key, unknown model, bad parameter."""
+
+
+class ReplyInvalid(BackendError):
+    """The backend answered with something that is not a reply."""
+
+
+class ReplyEmpty(PlayactError):
+    """An agent's model kept answering with no words at all."""
+
+    def __init__(self, agent: str, attempts: int) -> None:
+        super().__init__(agent, attempts)
+        self.agent = agent
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        return f"{self.agent}'s model gave an empty reply {self.attempts} times; raise max_tokens or change the prompt"
+
+
+class ScriptExhausted(PlayactError):
+    """A scripted backend was asked for more replies than it was given."""
+
+    def __init__(self, replies: int) -> None:
+        super().__init__(replies)
+        self.replies = replies
+
+    def __str__(self) -> str:
+        return f"the script's {self.replies} replies are used up; give it more, or a callable"
+
+
+class SetupError(PlayactError):
+    """Something must be put right before a run can start; the message is one line and says what."""
+
+
+class UnknownBackend(SetupError):
+    """A model string names a backend that is not installed."""
+
+    def __init__(self, model: str, known: tuple[str, ...]) -> None:
+        super().__init__(model, known)
+        self.model = model
+        self.known = known
+
+    def __str__(self) -> str:
+        return f'unknown backend in model "{self.model}"; say one of {", ".join(self.known)}, as in "openai:gpt-4.1"'
+
+
+class ExtraMissing(SetupError):
+    """A backend needs packages that are not installed."""
+
+    def __init__(self, backend: str, extra: str, package: str) -> None:
+        super().__init__(backend, extra, package)
+        self.backend = backend
+        self.extra = extra
+        self.package = package
+
+    def __str__(self) -> str:
+        return f"{self.backend} needs the package {self.package}: pip install 'playact[{self.extra}]'"
+
+
+class KeyMissing(SetupError):
+    """A service wants a key and none is set."""
+
+    def __init__(self, backend: str, variable: str) -> None:
+        super().__init__(backend, variable)
+        self.backend = backend
+        self.variable = variable
+
+    def __str__(self) -> str:
+        return f"{self.backend} needs a key: set the environment variable {self.variable}"
+
+
+class WeightsMissing(SetupError):
+    """The embedded model's weights are not on this machine."""
+
+    def __init__(self, weights: str) -> None:
+        super().__init__(weights)
+        self.weights = weights
+
+    def __str__(self) -> str:
+        return f"the weights of {self.weights} are not here yet: run `playact models fetch` (about 100 MB, once)"
+
+
+class FileInvalid(SetupError):
+    """A file does not hold what it should; says where and what."""
+
+    def __init__(self, path: str, line: int | None, reason: str) -> None:
+        super().__init__(path, line, reason)
+        self.path = path
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{where}: {self.reason}"
+
+
+class DialogFailed(PlayactError):
+    """A dialog that was asked for by itself could not be finished; what was said until then is in `dialog`."""
+
+    def __init__(self, dialog: object, reason: str) -> None:
+        super().__init__(dialog, reason)
+        self.dialog = dialog
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the dialog failed: {self.reason}"

@@ -1,0 +1,152 @@
+"""What actors say to each other: requests that name their reply type, and facts, which are told to all who care.
+
+A fact is a plain value; published, it becomes a `Record`: the fact with its run, dialog, place in the dialog and time.
+The facts of a dialog, in order, are all there is to know of it: every actor's state in it is a fold over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .completion import Usage
+
+__all__ = [
+    "Request",
+    "Fact",
+    "Record",
+    "DialogStarted",
+    "Instructed",
+    "Thought",
+    "ToolCalled",
+    "ToolReturned",
+    "Uttered",
+    "DialogEnded",
+    "CallRetried",
+    "ActorFailed",
+    "DeadLetter",
+]
+
+R = TypeVar("R")
+
+
+class Request(Generic[R]):
+    """A message that is answered with an `R`: `await bus.ask(ref, request)` has that type."""
+
+    __slots__ = ()
+
+
+class Fact:
+    """Something that happened; never changes."""
+
+    __slots__ = ()
+
+
+F = TypeVar("F", bound=Fact, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Generic[F]):
+    """A fact and where it stands: `sequence` counts the facts of one dialog from 0, `time` is Unix seconds.
+
+    `dialog` is empty for facts of the run itself, whose sequence is 0.
+    """
+
+    run: str
+    dialog: str
+    sequence: int
+    time: float
+    fact: F
+
+
+@dataclass(frozen=True, slots=True)
+class DialogStarted(Fact):
+    """The dialog is live."""
+
+    cast: tuple[str, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instructed(Fact):
+    """An orchestrator advised an agent: for one reply, or for the rest of the dialog."""
+
+    agent: str
+    label: str
+    text: str
+    persistent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thought(Fact):
+    """An agent reasoned where the others do not hear it."""
+
+    agent: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled(Fact):
+    """An agent's model asked for a tool."""
+
+    agent: str
+    name: str
+    arguments: Mapping[str, object]
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned(Fact):
+    """A tool answered, or failed: then `output` is the error's text, as the model reads it."""
+
+    agent: str
+    name: str
+    output: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uttered(Fact):
+    """An agent said something; the turn is over. `usage` sums all model calls of the turn."""
+
+    agent: str
+    text: str
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class DialogEnded(Fact):
+    """The last fact of every dialog; `reason` as in `Ending`."""
+
+    reason: str
+    detail: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRetried(Fact):
+    """A model call failed and goes back into the queue, not before `wait_s` from now. `attempt` counts from 1."""
+
+    dialog: str
+    backend: str
+    error: str
+    attempt: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActorFailed(Fact):
+    """A handler raised; `decision` is what its supervision made of it."""
+
+    actor: str
+    error: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter(Fact):
+    """A message that was told and could not be delivered."""
+
+    actor: str
+    message: str

@@ -1,0 +1,66 @@
+"""The models of one run: each backend is opened once, at its first use, and closed when the run ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import cast
+
+import anyio
+
+from .completion import Backend
+from .errors import SetupError
+
+__all__ = ["DEFAULT_MODEL", "Models", "chosen_model"]
+
+DEFAULT_MODEL = "embedded"
+
+
+def chosen_model(model: str | Backend | None, environment: Mapping[str, str] = os.environ) -> str | Backend:
+    """What was asked for, else what the environment variable PLAYACT_MODEL names, else the embedded model."""
+    return model or environment.get("PLAYACT_MODEL") or DEFAULT_MODEL
+
+
+class Models:
+    """Opens backends by their model string, "backend:model", or takes them as objects."""
+
+    def __init__(self) -> None:
+        self._open: dict[str | int, Backend] = {}
+        self._opening = anyio.Lock()
+
+    def get(self, model: str | Backend) -> Backend | None:
+        """The backend if it is open already."""
+        return self._open.get(model if isinstance(model, str) else id(model))
+
+    async def open(self, model: str | Backend) -> Backend:
+        """The backend, opened if it is not yet. Raises `SetupError` when something must be put right first."""
+        async with self._opening:
+            backend = self.get(model)
+            if backend is not None:
+                return backend
+            backend = _backend_named(model) if isinstance(model, str) else model
+            try:
+                await backend.open()
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await backend.aclose()
+                raise
+            self._open[model if isinstance(model, str) else id(model)] = backend
+            return backend
+
+    async def aclose(self) -> None:
+        """Closes all, also when the run was cancelled."""
+        with anyio.CancelScope(shield=True):
+            while self._open:
+                _, backend = self._open.popitem()
+                await backend.aclose()
+
+
+def _backend_named(model: str) -> Backend:
+    """The engine knows the name of the plug, never what is plugged in."""
+    plugs = entry_points(group="playact.engine", name="open_backend")
+    if not plugs:
+        raise SetupError("playact is not installed as a package; run `pip install -e .` in its folder")
+    named = cast("Callable[[str], Backend]", next(iter(plugs)).load())
+    return named(model)

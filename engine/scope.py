@@ -1,0 +1,178 @@
+"""A dialog's, or the run's, actors: they share a log of facts and a fate, and are cancelled together, never apart."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import anyio
+
+from .actor import Actor, ActorRef, Supervision
+from .messages import Fact, Record, Request
+from .subscription import Subscription
+
+if TYPE_CHECKING:
+    from .bus import Bus
+
+__all__ = ["Cancellable", "Scope"]
+
+R = TypeVar("R")
+_DEFAULT_SUPERVISION = Supervision()
+
+
+class Cancellable(Protocol):
+    """The task that a scope's work runs in: a task's handle, or a cancel scope around it."""
+
+    def cancel(self) -> None: ...
+
+
+class Scope:
+    """Where actors live. `log` holds its facts in order; state is a fold over them.
+
+    The run's own scope keeps no log, since a run may go on for ever: its actors restart with fresh state.
+    """
+
+    __slots__ = (
+        "_readers",
+        "_subscribed",
+        "_workers",
+        "bus",
+        "failure",
+        "id",
+        "is_over",
+        "keeps_log",
+        "listener",
+        "log",
+        "refs",
+        "task",
+    )
+
+    def __init__(self, bus: Bus, id: str, task: Cancellable | None = None, *, keeps_log: bool = True) -> None:
+        self.bus = bus
+        self.id = id
+        self.keeps_log = keeps_log
+        self.task = task
+        self.log: list[Record[Fact]] = []
+        self.refs: list[ActorRef] = []
+        self.failure: BaseException | None = None
+        self.is_over = False
+        self.listener: Callable[[Fact], None] | None = None  # folds as actors do, before them
+        self._subscribed: tuple[tuple[ActorRef, tuple[type[Fact], ...]], ...] = ()
+        self._readers: tuple[Subscription, ...] = ()
+        self._workers: set[anyio.CancelScope] | None = None
+
+    def spawn(
+        self,
+        factory: Callable[[], Actor],
+        *,
+        name: str,
+        supervision: Supervision = _DEFAULT_SUPERVISION,
+        capacity: int = 1024,
+    ) -> ActorRef:
+        """Makes an actor and gives its address. `capacity` is how many messages may wait for it."""
+        ref = ActorRef(name, self, factory, supervision, capacity)
+        for record in self.log:
+            ref.actor.fold(record.fact)
+        self.refs.append(ref)
+        return ref
+
+    def subscribe(self, ref: ActorRef, *kinds: type[Fact]) -> None:
+        """Has an actor handle the records of these kinds that this scope publishes (the run's scope: all scopes)."""
+        self._subscribed = (*self._subscribed, (ref, kinds))
+
+    def read(self, subscription: Subscription) -> None:
+        """Has a stream take this scope's records (the run's scope: all scopes')."""
+        self._readers = (*self._readers, subscription)
+
+    def unread(self, subscription: Subscription) -> None:
+        self._readers = tuple(reader for reader in self._readers if reader is not subscription)
+
+    def ask(self, ref: ActorRef, request: Request[R]) -> Awaitable[R]:
+        """Asks an actor of this scope from a task of this scope, which runs the handler itself."""
+        return self.bus.ask_within(ref, request, None)
+
+    async def publish(self, *facts: Fact, publisher: ActorRef | None = None) -> None:
+        """Adds facts to the log, folds them into the scope's actors, then tells subscribers, waiting for slow ones."""
+        for fact in facts:
+            record = self._keep(fact)
+            for scope in self._audiences():
+                for ref, kinds in scope._subscribed:
+                    if isinstance(fact, kinds):
+                        await self.bus.deliver(ref, record, publisher)
+                for reader in scope._readers:
+                    if reader.wants(fact):
+                        if reader.is_full:
+                            await reader.put(record)
+                        else:
+                            reader.put_now(record)
+
+    def publish_now(self, fact: Fact) -> None:
+        """As `publish`, where nobody can wait: full mailboxes and streams take the record beyond their capacity.
+
+        Said just before the scope closes, it reaches the run's subscribers, but no actor of the scope itself.
+        """
+        record = self._keep(fact)
+        for scope in self._audiences():
+            for ref, kinds in scope._subscribed:
+                if isinstance(fact, kinds):
+                    self.bus.deliver_now(ref, record)
+            for reader in scope._readers:
+                if reader.wants(fact):
+                    reader.put_now(record)
+
+    def cancel(self) -> None:
+        """Cancels the scope's work and no other."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def failed(self, error: BaseException) -> None:
+        """Gives the scope up: its first failure is kept, its work is cancelled."""
+        if self.failure is None:
+            self.failure = error
+        self.cancel()
+
+    def close(self) -> None:
+        """Stops the actors. Whoever waits for them gets `ActorStopped`; what was told them becomes dead letters."""
+        self.is_over = True
+        for worker in self._workers or ():
+            worker.cancel()
+        for ref in self.refs:
+            self.bus.stop(ref)
+        for reader in self._readers:
+            reader.close()
+
+    def work(self, task: Callable[[ActorRef], Awaitable[None]], ref: ActorRef) -> None:
+        """Runs a task that ends with the scope at the latest."""
+        self.bus.tasks.start_soon(self._work, task, ref, name=ref.id)
+
+    async def _work(self, task: Callable[[ActorRef], Awaitable[None]], ref: ActorRef) -> None:
+        if self._workers is None:
+            self._workers = set()
+        with anyio.CancelScope() as worker:
+            self._workers.add(worker)
+            if self.is_over:
+                worker.cancel()
+            try:
+                await task(ref)
+            finally:
+                self._workers.discard(worker)
+
+    def _keep(self, fact: Fact) -> Record[Fact]:
+        bus = self.bus
+        if not self.keeps_log:
+            return Record(bus.run, "", 0, bus.clock.wall(), fact)
+        record = Record(bus.run, self.id, len(self.log), bus.clock.wall(), fact)
+        self.log.append(record)
+        if self.listener is not None:
+            self.listener(fact)
+        for ref in self.refs:
+            if ref.actor.folds and not ref.is_stale:
+                ref.actor.fold(fact)
+        return record
+
+    def _audiences(self) -> tuple[Scope, ...]:
+        run = self.bus.scope
+        return (self,) if run is self else (self, run)
+
+    def __repr__(self) -> str:
+        return f"<Scope {self.id} {len(self.refs)} actors, {len(self.log)} facts>"

@@ -1,0 +1,31 @@
+"""Randomness that repeats: every choice has a seed of its own, made by hashing what the choice is for.
+
+Nothing here is shared or global, so no choice depends on what was chosen before it elsewhere, or when.
+"""
+
+from __future__ import annotations
+
+import random
+from hashlib import blake2b
+from uuid import UUID
+
+__all__ = ["derive", "derive_id", "generator"]
+
+
+def derive(seed: int, *names: str | int) -> int:
+    """A seed from 0 to 2**31 - 1 (the range that every engine takes) for the choice that `names` name."""
+    return int.from_bytes(_digest(seed, names)[:4], "big") & 0x7FFFFFFF
+
+
+def derive_id(seed: int, *names: str | int) -> str:
+    """An id in the form of a UUID, the same for the same seed and names."""
+    return str(UUID(bytes=_digest(seed, names), version=5))
+
+
+def generator(seed: int, *names: str | int) -> random.Random:
+    """A generator of its own for the choices that `names` name."""
+    return random.Random(derive(seed, *names))
+
+
+def _digest(seed: int, names: tuple[str | int, ...]) -> bytes:
+    return blake2b(repr((seed, *names)).encode(), digest_size=16).digest()

@@ -1,0 +1,84 @@
+"""A dialog on a terminal. What models said is untrusted: it can neither move the cursor nor colour the screen."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from .dialog import Dialog
+
+__all__ = ["plain", "print_dialog"]
+
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
+
+
+def plain(text: str) -> str:
+    """The text without terminal escape sequences and control characters; line ends and tabs stay."""
+    return _CONTROL.sub("", text)
+
+
+def print_dialog(dialog: Dialog, *, scenario: bool = False, orchestration: bool = False, think: bool = False) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(Text(f"--- dialog {dialog.id} ---", style="dim"))
+    if scenario:
+        for name, value in (("context", dialog.context), ("scenario", dialog.scenario), ("personas", dialog.personas)):
+            if value:
+                console.print(Text(plain(f"{name}: {_readable(value)}"), style="dim"))
+    for line in _lines(dialog, orchestration=orchestration, think=think):
+        console.print(line)
+    console.print(Text(f"--- {_ending(dialog)} ---", style="dim"))
+
+
+def _readable(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_as_dict)
+
+
+def _as_dict(value: object) -> object:
+    return value.model_dump() if isinstance(value, BaseModel) else str(value)
+
+
+def _lines(dialog: Dialog, *, orchestration: bool, think: bool) -> list[Text]:
+    """The turns, or, where more than the turns is wanted, the events that tell it all in order."""
+    from rich.text import Text
+
+    speakers = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(dialog.get_speakers())}
+    if not (orchestration or think) or not dialog.events:
+        return [_said(turn.speaker, turn.text, speakers) for turn in dialog]
+    lines = []
+    for event in dialog.events:
+        if event.action == "utter":
+            lines.append(_said(event.agent, str(event.content), speakers))
+        elif think if event.action == "think" else orchestration:
+            lines.append(
+                Text(plain(f"  ({event.agent} {event.actionLabel or event.action}: {event.content})"), style="dim")
+            )
+    return lines
+
+
+def _said(speaker: str | None, text: str, colours: dict[str, str]) -> Text:
+    from rich.text import Text
+
+    line = Text()
+    if speaker is not None:
+        line.append(plain(speaker), style=f"bold {colours.get(speaker, '')}".strip())
+        line.append(": ")
+    line.append(plain(text))
+    return line
+
+
+def _ending(dialog: Dialog) -> str:
+    if dialog.ending is None:
+        return f"{len(dialog)} turns"
+    parts = [f"{len(dialog)} turns", dialog.ending.reason.replace("_", " ")]
+    parts += [plain(part) for part in (dialog.ending.detail, dialog.ending.error) if part]
+    return ", ".join(parts)
