@@ -1,0 +1,143 @@
+"""The default model: a small real one that runs inside this process, without key, GPU or server to start.
+
+It is llama.cpp's own server, in threads of ours, asked over loopback HTTP like any other endpoint: its slots work on
+many dialogs at once, and each finds again what it has computed of a dialog's earlier turns.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import anyio.to_thread
+
+from ..engine.completion import Capabilities, Completion, CompletionRequest, Parameters
+from ..engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
+from .openai import OpenAIBackend
+from .weights import SMOLLM2, find_weights
+
+__all__ = ["EmbeddedBackend"]
+
+# Chosen by eye over some dozens of six-turn dialogs: below 0.6 the two soon repeat each other, above 0.9 they lose the
+# thread; the repeat penalty delays the moment when a model of this size begins to loop.
+_SAMPLING = Parameters(
+    temperature=0.7,
+    top_p=0.9,
+    max_tokens=64,
+    stop=("\n",),  # what follows a line's end is a second speaker, or a list
+    extra={"min_p": 0.05, "repeat_penalty": 1.1, "cache_prompt": True},
+)
+
+
+class EmbeddedBackend:
+    """SmolLM2-135M-Instruct, or another GGUF file, on this machine's processors.
+
+    slots: how many requests are worked on at once. context_tokens: of each slot, for prompt and reply together; a
+        longer prompt is refused. threads: processors to use, all by default.
+
+    With the same seed a request alone, or among the same others, gets the same words; among others the arithmetic of
+    the batch may differ in the last digit, and with it, now and then, a word.
+    """
+
+    def __init__(
+        self,
+        weights: Path | None = None,
+        *,
+        slots: int = 32,
+        context_tokens: int = 2048,
+        threads: int | None = None,
+        timeout_s: float = 600.0,
+    ) -> None:
+        self.name = f"embedded:{weights.stem}" if weights else "embedded"
+        self.capabilities = Capabilities(in_flight=slots, response_schema=True, seed=True)
+        self._weights = weights
+        self._slots = slots
+        self._context_tokens = context_tokens
+        self._threads = threads or os.cpu_count() or 1
+        self._timeout_s = timeout_s
+        self._server: Any = None
+        self._client: OpenAIBackend | None = None
+
+    @classmethod
+    def from_name(cls, name: str) -> Self:
+        """`embedded`, or `embedded:PATH.gguf` for a model file of your own."""
+        if name in ("", "smollm2"):
+            return cls()
+        path = Path(name).expanduser()
+        if path.suffix != ".gguf" or not path.is_file():
+            raise SetupError(f'there is no embedded model "{name}"; say "embedded", or "embedded:" and a .gguf file')
+        return cls(path)
+
+    async def open(self) -> None:
+        """Loads the model, in about two seconds. Raises `ExtraMissing`, `WeightsMissing`, `SetupError`."""
+        if self._client is not None:
+            return
+        weights = self._weights or find_weights()
+        if weights is None:
+            raise WeightsMissing(SMOLLM2.title)
+        key = secrets.token_urlsafe()
+        try:
+            self._server = await anyio.to_thread.run_sync(self._start, weights, key)
+        except ImportError as error:
+            raise ExtraMissing(self.name, "embedded", "xllamacpp") from error
+        except RuntimeError as error:
+            raise SetupError(f"{weights} cannot be loaded: {error}") from error
+        client = OpenAIBackend(
+            weights.stem,
+            base_url=f"{self._server.listening_address}/v1",
+            api_key=key,
+            timeout_s=self._timeout_s,
+            defaults=_SAMPLING,
+            # The server closes idle and often used connections without a word.
+            keeps_connections=False,
+            label="embedded",
+        )
+        await client.open()
+        self._client = client
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        if self._client is None:
+            raise PlayactError(f"{self.name} is not open")
+        completion = await self._client.complete(request)
+        if completion.finish == "length" and request.response_schema is None:
+            return replace(completion, text=_whole_sentences(completion.text))
+        return completion
+
+    async def aclose(self) -> None:
+        """Stops the server. Requests in flight are given up first, so it has nothing to wait for."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+        if self._server is not None:
+            await anyio.to_thread.run_sync(self._stop)
+
+    def _start(self, weights: Path, key: str) -> Any:
+        import xllamacpp
+
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(weights)
+        parameters.hostnames = ["127.0.0.1"]
+        parameters.api_keys = [key]
+        parameters.n_parallel = self._slots
+        parameters.n_ctx = self._context_tokens * self._slots  # shared out to the slots
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self._threads
+        parameters.verbosity = -1
+        return xllamacpp.Server(parameters)
+
+    def _stop(self) -> None:
+        self._server = None  # the server stops when nobody holds it any longer
+        gc.collect(0)
+
+    def __repr__(self) -> str:
+        return f"<EmbeddedBackend {self.name} {self._slots} slots {'closed' if self._client is None else 'open'}>"
+
+
+def _whole_sentences(text: str) -> str:
+    """What was cut off at the token limit, up to its last whole sentence; all of it where there is none."""
+    ends = [match.end() for match in re.finditer(r"[.!?…][\"'”’)]*(?=\s|$)", text)]
+    return text[: ends[-1]] if ends else text
