@@ -45,6 +45,10 @@ class _Letter:
         return self.reply is not None and self.reply.done()
 
 
+_SETTLE_S = 1.0
+_NOTHING = object()  # a message that asks for nothing but its turn
+
+
 class Bus:
     """One run's message delivery; use it as an async context manager. Leaving it stops every actor."""
 
@@ -66,12 +70,20 @@ class Bus:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """Stops everything; raises what failed the run, unless an error of the caller's own is on its way."""
-        self.scope.close()
+        """Lets the run's actors handle what they were told, for a second at most, then stops everything.
+
+        Raises what failed the run, unless an error of the caller's own is on its way.
+        """
+        if self.scope.failure is None:
+            with anyio.move_on_after(_SETTLE_S, shield=True):
+                await self.settle()
         self.tasks.cancel_scope.cancel()
         # The caller's error is no business of the task group, which would wrap it; a cancellation is.
         passed_on = (None, None, None) if isinstance(error, Exception) else (kind, error, at)
-        swallowed = await self._open.__aexit__(*passed_on)
+        try:
+            swallowed = await self._open.__aexit__(*passed_on)
+        finally:
+            self.scope.close()
         if self.scope.failure is not None and (error is None or swallowed):
             raise self.scope.failure
 
@@ -167,6 +179,14 @@ class Bus:
         """As `deliver`, without waiting for room or for the handler."""
         if not ref.is_stopped:
             self._enqueue(ref, _Letter(record))
+
+    async def settle(self) -> None:
+        """Waits until the run's own actors have handled what is in their mailboxes now."""
+        for ref in self.scope.refs:
+            if ref.busy and not ref.is_stopped:
+                handled = self.promise()
+                self._enqueue(ref, _Letter(_NOTHING, handled))
+                await handled
 
     def stop(self, ref: ActorRef) -> None:
         """Takes an actor off the bus. Those waiting for it get `ActorStopped`, what it was told is a dead letter."""
@@ -266,7 +286,8 @@ class Bus:
         try:
             if ref.is_stale:
                 await self._renew(ref)
-            answer = await _handler(ref, letter.message)(ref.actor, letter.message)
+            message = letter.message
+            answer = None if message is _NOTHING else await _handler(ref, message)(ref.actor, message)
         except Exception as error:
             self._supervise(ref, error)
             if letter.reply is not None and not letter.reply.done():

@@ -34,7 +34,7 @@ class Run:
         self._error: Exception | None = None
         self._on_end = self._take  # one bound method for all dialogs
         self._cancel_scope = anyio.CancelScope()
-        simulation.bus.tasks.start_soon(self._conduct, scenarios, name="run")
+        simulation.runs.start_soon(self._conduct, scenarios, name="run")
 
     async def aclose(self) -> None:
         """Cancels the dialogs that are live and takes no more scenarios. Closing twice does nothing."""

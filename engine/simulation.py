@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter, deque
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -100,6 +101,7 @@ class Simulation:
         self._live: dict[str, Performance] = {}
         self._room: deque[Promise] = deque()
         self._bus: Bus | None = None
+        self._is_open = False
         self._version = version("playact")
 
     async def __aenter__(self) -> Self:
@@ -107,32 +109,36 @@ class Simulation:
             raise SimulationClosed
         bus = Bus(self.id, self._clock)
         self.models = Models()
-        self._collector = tuned_collector(self._tune_collector)
-        await bus.__aenter__()
-        self._bus = bus
-        self._started = bus.clock.now()
-        self.dispatcher = Dispatcher(bus, self._scheduler, self._retry, self._in_flight)
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.models.aclose)
+            await stack.enter_async_context(bus)
+            self.dispatcher = Dispatcher(bus, self._scheduler, self._retry, self._in_flight)
             await self.models.open(self.model)
-        except BaseException:
-            await bus.__aexit__(None, None, None)
-            raise
-        self._collector.__enter__()
+            stack.enter_context(tuned_collector(self._tune_collector))
+            self.runs = await stack.enter_async_context(anyio.create_task_group())
+            self._open = stack.pop_all()
+        self._bus = bus
+        self._is_open = True
+        self._started = bus.clock.now()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        """Cancels what is still live, closes the models; nothing of the run is left."""
-        try:
-            await self.bus.__aexit__(kind, error, at)
-        finally:
-            self._collector.__exit__(None, None, None)
-            await self.models.aclose()
+        """Cancels what is still live, lets the run's actors handle what they were told, closes the models.
+
+        Nothing of the run is left. Raises what stopped the run, if something did.
+        """
+        self._is_open = False
+        self.runs.cancel_scope.cancel()
+        if isinstance(error, Exception):  # the caller's own, which a task group would wrap
+            await self._open.__aexit__(None, None, None)
+        else:
+            await self._open.__aexit__(kind, error, at)
 
     @property
     def bus(self) -> Bus:
-        """The run's bus. Raises `SimulationClosed` outside `async with`."""
+        """The run's bus. Raises `SimulationClosed` before `async with`."""
         if self._bus is None:
             raise SimulationClosed
         return self._bus
@@ -143,10 +149,12 @@ class Simulation:
         Any iterable does, also an endless one: it is read as dialogs are taken. Stop whenever you like; `aclose` or
         leaving the simulation cancels the rest. What the iterable raises is raised after the dialogs already begun.
         """
+        self._check_open()
         return Run(self, scenarios)
 
     async def play(self, scenario: Playable) -> Dialog:
         """Plays one scenario in the caller's own task, when there is room for a live dialog."""
+        self._check_open()
         number = await self.admit()
         try:
             with anyio.CancelScope() as cancel_scope:
@@ -233,6 +241,10 @@ class Simulation:
         self._live.pop(str(dialog.id), None)
         if dialog.ending is not None:
             self._ended[dialog.ending.reason] += 1
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise SimulationClosed
 
     def __repr__(self) -> str:
         return f"<Simulation {self.model} {self._scheduler!r}>"
