@@ -15,6 +15,7 @@ __all__ = ["END_MARKER", "are_goodbyes", "is_loop", "without_marker"]
 END_MARKER = "[[END]]"
 
 _LOOP_LENGTH = 3
+_SLACK = 8
 _GOODBYE = re.compile(
     r"\b(good ?bye|bye|farewell|so long|see (you|ya)|take care|until next time|have a (very )?"
     r"(good|great|nice|lovely|wonderful|pleasant|fantastic|safe) "
@@ -45,18 +46,23 @@ def is_loop(turns: Sequence[Turn], speakers: int) -> bool:
     A line is compared without regard to case, spacing and punctuation.
     """
     own = [turn.text for turn in turns[-_LOOP_LENGTH * speakers :] if turn.speaker == turns[-1].speaker][-_LOOP_LENGTH:]
-    if len(own) < 2 or _bare(own[-1]) != _bare(own[-2]):
+    if len(own) < 2 or not _are_same(own[-1], own[-2]):
         return False
-    if len(own) == _LOOP_LENGTH and _bare(own[0]) == _bare(own[-1]):
+    if len(own) == _LOOP_LENGTH and _are_same(own[0], own[-1]):
         return True
     if len(turns) < 2 * speakers:
         return False
     last_round, round_before = turns[-speakers:], turns[-2 * speakers : -speakers]
-    return all(_bare(turn.text) == _bare(past.text) for turn, past in zip(last_round, round_before, strict=True))
+    return all(_are_same(turn.text, past.text) for turn, past in zip(last_round, round_before, strict=True))
 
 
 def _says_goodbye(text: str) -> bool:
     return _GOODBYE.search(text) is not None and _GREETING_BYE.search(text) is None and not text.rstrip().endswith("?")
+
+
+def _are_same(one: str, other: str) -> bool:
+    """Whether two lines have the same words; so they are about equally long, which is much cheaper to see."""
+    return abs(len(one) - len(other)) <= _SLACK and _bare(one) == _bare(other)
 
 
 def _bare(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -143,4 +142,6 @@ class OrchestratorActor(Actor):
 
     async def _instruct(self, dialog: Dialog, utterance: str) -> Advice:
         advice = self._orchestrator.instruct(dialog, utterance)
-        return await advice if inspect.isawaitable(advice) else advice
+        if advice is None or isinstance(advice, str | Instruction):
+            return advice
+        return await advice

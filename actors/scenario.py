@@ -57,29 +57,32 @@ class Scenario(BaseModel):
             names.append(name)
         return tuple(names)
 
-    def dialog(self) -> Dialog:
-        """The dialog before its first word."""
+    def dialog(self, **header: Any) -> Dialog:
+        """The dialog before its first word. `header` is what the run has decided: id, seed, model and the like."""
         contexts = (self.context, *(agent.context for agent in self.cast))
-        return Dialog(
+        dialog = Dialog(
             personas=self._personas,
             context=next((context for context in contexts if context is not None), None),
             scenario=self.scenario,
             notes=self.notes,
+            **header,
         )
+        dialog.model_fields_set.clear()  # it would take as much memory as all the values
+        return dialog
 
     def play(self, performance: Performance) -> Awaitable[Ending]:
         """Puts the cast on a stage and has it talk to the end. Raises what keeps an agent from speaking."""
         scope = performance.scope
-        players = [self._spawn(part, performance) for part in self._parts]
+        players = tuple(self._spawn(part, performance) for part in self._parts)
         stage = partial(Stage, self.names, players, performance.dialog, self.turn_policy, self.max_turns)
         return scope.ask(scope.spawn(stage, name="stage"), Conduct())
 
     def _spawn(self, part: Part, performance: Performance) -> ActorRef:
         scope, dialog = performance.scope, performance.dialog
-        advisers = [
+        advisers = tuple(
             scope.spawn(partial(OrchestratorActor, orchestrator, part.name, dialog), name=name)
             for name, orchestrator in part.advisers
-        ]
+        )
         return scope.spawn(partial(AgentActor, part, advisers, performance), name=part.name)
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,7 +55,7 @@ class Stage(Actor):
         """How the dialog ended. Raises what keeps an agent from speaking."""
         while True:
             choice = self._turn_policy.next_speaker(self._cast, self._dialog)
-            speaker = await choice if inspect.isawaitable(choice) else choice
+            speaker = choice if isinstance(choice, int) else await choice
             turn = await self.ask(self._players[speaker], TakeTurn())
             await self.publish(*turn.facts)
             ending = self._ending(turn.has_finished)

@@ -5,7 +5,6 @@ It is for tests, examples and benchmarks, and needs no model; what it says is th
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Self
@@ -82,7 +81,7 @@ class ScriptedBackend:
             else:
                 await self._brave(self._weather, request)
             reply = self._script(request)
-            if inspect.isawaitable(reply):
+            if not isinstance(reply, str | Completion):
                 reply = await reply
         finally:
             self._in_flight -= 1
@@ -135,5 +134,7 @@ def _as_function(script: Script) -> Callable[[CompletionRequest], Reply | Awaita
 
 
 def _usage(request: CompletionRequest, reply: str) -> Usage:
-    words = sum(message.text.count(" ") + 1 for message in request.messages)
+    words = len(request.messages)
+    for message in request.messages:
+        words += message.text.count(" ")
     return Usage(words, reply.count(" ") + 1)

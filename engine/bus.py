@@ -170,7 +170,14 @@ class Bus:
         ref.busy = True
         publisher.begins_to_ask(ref)
         try:
-            await self._handle(ref, _Letter(record))
+            if ref.is_stale:
+                await self._renew(ref)
+            await _handler(ref, record)(ref.actor, record)
+        except Exception as error:
+            self._supervise(ref, error)
+        except BaseException:
+            ref.is_stale = True
+            raise
         finally:
             publisher.ends_asking(ref)
             self._release(ref)

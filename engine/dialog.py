@@ -24,7 +24,7 @@ Texts = str | list[str] | None
 class Turn(BaseModel):
     """One utterance; its length is its number of words. Keys of a file that are unknown here are kept."""
 
-    model_config = ConfigDict(extra="allow", defer_build=True)
+    model_config = ConfigDict(extra="allow")
 
     speaker: str | None = None
     text: str
@@ -43,7 +43,7 @@ class Turn(BaseModel):
 class Event(BaseModel):
     """One row of a dialog's `events`; `action` is utter, think, tool, instruct, …; `timestamp` is Unix seconds."""
 
-    model_config = ConfigDict(extra="allow", defer_build=True)
+    model_config = ConfigDict(extra="allow")
 
     agent: str | None = None
     action: str
@@ -62,7 +62,7 @@ class Instruction(BaseModel):
 class Context(BaseModel):
     """Where and why a dialog takes place; every field is optional. Unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     location: str | None = None
     datetime: str | None = None
@@ -86,7 +86,7 @@ class Context(BaseModel):
 class Ending(BaseModel):
     """Why a dialog ended; `detail` says more (such as "goodbyes"), `error` what went wrong."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(frozen=True)
 
     reason: Literal["finished", "turn_limit", "budget", "failed", "cancelled"]
     detail: str = ""
@@ -105,7 +105,7 @@ class Dialog(BaseModel):
     new dialog whose `parentId` is this one's id.
     """
 
-    model_config = ConfigDict(extra="allow", defer_build=True)
+    model_config = ConfigDict(extra="allow")
 
     version: str | None = None
     timestamp: str | None = None

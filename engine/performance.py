@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .completion import Backend, Completion, CompletionRequest
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Performance", "Playable"]
 
 
+_CANCELLED = Ending(reason="cancelled")
+
+
 class Playable(Protocol):
     """What a simulation plays, a scenario: it may be played many times at once and never changes."""
 
     @property
     def seed(self) -> int | None: ...
 
-    def dialog(self) -> Dialog:
-        """The dialog before its first word: who takes part, where and why."""
+    def dialog(self, **header: Any) -> Dialog:
+        """The dialog before its first word: who takes part, where and why. `header` is what the run has decided."""
         ...
 
     def play(self, performance: Performance) -> Awaitable[Ending]:
@@ -62,7 +66,7 @@ class Performance:
         An exception is the ending of this dialog only, but for `SetupError`, which would end them all and so stops
         the run.
         """
-        ending = Ending(reason="cancelled")
+        ending = _CANCELLED
         try:
             await self.scope.publish(DialogStarted(tuple(self.dialog.personas or ()), self.seed))
             ending = await scenario.play(self)
@@ -98,9 +102,13 @@ class Performance:
     def _end(self, ending: Ending) -> None:
         self.scope.publish_now(DialogEnded(ending.reason, ending.detail, ending.error))
         self.scope.close()
-        self.dialog.ending = ending
-        self.dialog.complete = ending.reason == "finished"
-        self.dialog.events = [row for record in self.scope.log if (row := _row(record.fact, int(record.time)))]
+        dialog = self.dialog
+        dialog.ending = ending
+        dialog.complete = ending.reason == "finished"
+        dialog.events = [row for record in self.scope.log if (row := _row(record.fact, int(record.time)))]
+        # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
+        dialog.personas = deepcopy(dialog.personas)
+        dialog.model = deepcopy(dialog.model)
         self._simulation.ended(self)
         if self._on_end is not None:
             self._on_end(self.dialog)

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import anyio
-from anyio.abc import TaskGroup
 
 from .dialog import Dialog
+from .nursery import Nursery, open_nursery
 from .promise import Promise
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Run:
     async def _conduct(self, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> None:
         try:
             with self._cancel_scope:
-                async with anyio.create_task_group() as dialogs:
+                async with open_nursery() as dialogs:
                     try:
                         if isinstance(scenarios, AsyncIterable):
                             async for scenario in scenarios:
@@ -88,11 +88,10 @@ class Run:
             self._is_over = True
             self._wake_reader()
 
-    async def _begin(self, scenario: Playable, dialogs: TaskGroup) -> None:
+    async def _begin(self, scenario: Playable, dialogs: Nursery) -> None:
         number = await self._simulation.admit()
         performance = self._simulation.prepare(scenario, number, self._on_end)
-        # The task group keeps a cancel scope for each task; one more of our own would cost 650 bytes a dialog.
-        performance.scope.task = dialogs.start_soon(performance.play, scenario, name="dialog")
+        performance.scope.task = dialogs.create_task(performance.play(scenario))
 
     def _take(self, dialog: Dialog) -> None:
         self._finished.append(dialog)

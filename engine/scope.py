@@ -33,6 +33,8 @@ class Scope:
     """
 
     __slots__ = (
+        "_audiences",
+        "_folding",
         "_readers",
         "_subscribed",
         "_workers",
@@ -57,8 +59,10 @@ class Scope:
         self.failure: BaseException | None = None
         self.is_over = False
         self.listener: Callable[[Fact], None] | None = None  # folds as actors do, before them
+        self._folding: tuple[ActorRef, ...] = ()
         self._subscribed: tuple[tuple[ActorRef, tuple[type[Fact], ...]], ...] = ()
         self._readers: tuple[Subscription, ...] = ()
+        self._audiences: tuple[Scope, ...] = (self, bus.scope) if keeps_log else (self,)
         self._workers: set[anyio.CancelScope] | None = None
 
     def spawn(
@@ -74,6 +78,8 @@ class Scope:
         for record in self.log:
             ref.actor.fold(record.fact)
         self.refs.append(ref)
+        if ref.actor.folds:
+            self._folding = (*self._folding, ref)
         return ref
 
     def subscribe(self, ref: ActorRef, *kinds: type[Fact]) -> None:
@@ -95,7 +101,7 @@ class Scope:
         """Adds facts to the log, folds them into the scope's actors, then tells subscribers, waiting for slow ones."""
         for fact in facts:
             record = self._keep(fact)
-            for scope in self._audiences():
+            for scope in self._audiences:
                 for ref, kinds in scope._subscribed:
                     if isinstance(fact, kinds):
                         await self.bus.deliver(ref, record, publisher)
@@ -112,7 +118,7 @@ class Scope:
         Said just before the scope closes, it reaches the run's subscribers, but no actor of the scope itself.
         """
         record = self._keep(fact)
-        for scope in self._audiences():
+        for scope in self._audiences:
             for ref, kinds in scope._subscribed:
                 if isinstance(fact, kinds):
                     self.bus.deliver_now(ref, record)
@@ -165,14 +171,10 @@ class Scope:
         self.log.append(record)
         if self.listener is not None:
             self.listener(fact)
-        for ref in self.refs:
-            if ref.actor.folds and not ref.is_stale:
+        for ref in self._folding:
+            if not ref.is_stale:
                 ref.actor.fold(fact)
         return record
-
-    def _audiences(self) -> tuple[Scope, ...]:
-        run = self.bus.scope
-        return (self,) if run is self else (self, run)
 
     def __repr__(self) -> str:
         return f"<Scope {self.id} {len(self.refs)} actors, {len(self.log)} facts>"

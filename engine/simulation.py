@@ -103,6 +103,7 @@ class Simulation:
         self._bus: Bus | None = None
         self._is_open = False
         self._version = version("playact")
+        self._model_entry = {"name": self.model if isinstance(self.model, str) else self.model.name}
 
     async def __aenter__(self) -> Self:
         if self._bus is not None:
@@ -225,20 +226,22 @@ class Simulation:
     def prepare(self, scenario: Playable, number: int, on_end: Callable[[Dialog], None] | None = None) -> Performance:
         """An admitted scenario, ready to be played; `on_end` gets the dialog when it has ended, however that was."""
         bus = self.bus
-        dialog = scenario.dialog()
-        dialog.id = derive_id(self.seed, "dialog", number)
-        dialog.version = self._version
-        dialog.model = {"name": self.model if isinstance(self.model, str) else self.model.name}
-        dialog.seed = seed = derive(self.seed, "dialog", number) if scenario.seed is None else scenario.seed
-        dialog.timestamp = datetime.fromtimestamp(bus.clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        performance = Performance(self, bus.open_scope(dialog.id), dialog, number, seed, on_end)
-        self._live[dialog.id] = performance
+        id = derive_id(self.seed, "dialog", number)
+        seed = derive(self.seed, "dialog", number) if scenario.seed is None else scenario.seed
+        dialog = scenario.dialog(
+            version=self._version,
+            timestamp=datetime.fromtimestamp(bus.clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            model=self._model_entry,
+            seed=seed,
+            id=id,
+        )
+        performance = self._live[id] = Performance(self, bus.open_scope(id), dialog, number, seed, on_end)
         return performance
 
     def ended(self, performance: Performance) -> None:
         """A performance has come to its ending."""
         dialog = performance.dialog
-        self._live.pop(str(dialog.id), None)
+        self._live.pop(performance.id, None)
         if dialog.ending is not None:
             self._ended[dialog.ending.reason] += 1
 

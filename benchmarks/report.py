@@ -1,0 +1,54 @@
+"""What every benchmark says of itself: the machine, the versions, and a table."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["machine", "print_table"]
+
+
+def machine(*packages: str) -> dict[str, str]:
+    """Where and with what this ran; packages that are not installed are left out."""
+    facts = {
+        "processors": f"{os.cpu_count()} x {_processor()}",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+    for package in ("playact", "anyio", *packages):
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return facts
+
+
+def print_table(rows: Sequence[Mapping[str, object]], about: Mapping[str, str]) -> None:
+    """Prints rows that have the same columns, the machine below them."""
+    columns = list(rows[0])
+    cells = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
+    for row in cells:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    print("; ".join(f"{name} {value}" for name, value in about.items()))
+
+
+def _cell(value: object) -> str:
+    return (
+        f"{value:,.3g}"
+        if isinstance(value, float) and abs(value) < 100
+        else f"{value:,.0f}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or "unknown"
