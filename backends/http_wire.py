@@ -1,116 +1,169 @@
-"""One POST over a kept-alive connection: bytes go out, an `Answer` comes back, and what breaks is named.
+"""Posts bytes to one address and brings the answers back, over as many connections as there are calls at once.
 
-No waiting for a turn, no redirects, no cookies, and no second try but one: see `HttpWire.post`.
+It knows of no redirects, cookies, proxies or compression: what a chat endpoint is asked needs none of them, and each
+would cost every call. There is no second try but one: see `HttpWire.post`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import socket
+import ssl
 from collections.abc import Mapping
-from contextvars import ContextVar
+from urllib.parse import urlsplit
 
-import aiohttp
-
-from ..engine.errors import BackendError, BackendUnavailable, ReplyInvalid
-from .http_answer import Answer
+from ..engine.errors import BackendError, BackendUnavailable, ReplyInvalid, SetupError
+from .http_answer import Answer, presentable
+from .http_connection import BrokenAnswer, HttpConnection, TooLarge
 
 __all__ = ["HttpWire"]
 
 _CONNECT_S = 30.0
-_LARGEST_REPLY = 32 * 1024 * 1024
-_LARGEST_WRITTEN_AT_ONCE = 1024 * 1024  # aiohttp warns of more
 
 
 class HttpWire:
-    """Posts to one address for one backend, over as many connections as there are calls at once.
+    """Needs a running asyncio loop. `headers` go with each call; `timeout_s` limits a call as a whole.
 
-    Needs a running asyncio loop. `headers` go with each call.
+    With `keeps_connections` off each call has a connection of its own, for servers that close kept ones unannounced.
+    Raises `SetupError` for a header that would break the request's form.
     """
 
-    def __init__(self, backend: str, url: str, *, headers: Mapping[str, str], timeout_s: float) -> None:
+    def __init__(
+        self,
+        backend: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        keeps_connections: bool = True,
+    ) -> None:
+        address = urlsplit(url)
+        is_secure = address.scheme == "https"
         self._backend = backend
-        self._url = aiohttp.client.URL(url)
+        self._host = address.hostname or ""
+        self._port = address.port or (443 if is_secure else 80)
+        self._tls = ssl.create_default_context() if is_secure else None
         self._timeout_s = timeout_s
-        self._dialled: ContextVar[list[aiohttp.AddrInfoType]] = ContextVar("dialled")
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, socket_factory=self._dial),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_S),
-        )
+        self._keeps_connections = keeps_connections
+        self._idle: list[HttpConnection] = []
+        self._busy: set[HttpConnection] = set()
+        self._addresses: list[str] = []
+        self._look_up = asyncio.Lock()
+        self._is_closed = False
+        self._loop = asyncio.get_running_loop()
+        target = address.path + (f"?{address.query}" if address.query else "")
+        self._fixed = {"host": address.netloc, "connection": "keep-alive" if keeps_connections else "close"}
+        self._line = f"POST {target} HTTP/1.1\r\n"
+        self._headers = {"accept": "application/json", **headers, **self._fixed}
+        self._head = self._written(self._headers)
 
     async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """The answer, whatever its status; cancelling closes the connection.
 
         A server may close a kept connection just as a request goes out on it (llama.cpp does so without a word); if
-        nothing of a reply came, the request is sent once more at once. A connection made for this very request gets
-        no second try. Raises `BackendUnavailable`, and `ReplyInvalid` for what is not HTTP or too large.
+        nothing of an answer came, the request is sent once more at once, on a new connection. Raises
+        `BackendUnavailable`, and `ReplyInvalid` for what is not HTTP or too large.
         """
+        head = self._head if headers is None else self._written({**self._headers, **headers, **self._fixed})
+        request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(body, headers)
-        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-            failure, cause = self._failure(error), _without_headers(error)
-        raise failure from cause
+            connection = self._kept() or await self._connected()
+            try:
+                return await self._exchange(connection, request)
+            except ConnectionError:
+                if connection.uses == 1 or connection.has_begun_to_answer or self._is_closed:
+                    raise
+            return await self._exchange(await self._connected(), request)
+        except (OSError, BrokenAnswer, TooLarge) as error:
+            raise self._failure(error) from error
 
     async def aclose(self) -> None:
         """Closes all connections; calls under way raise `BackendUnavailable`."""
-        await self._session.close()
+        self._is_closed = True
+        for connection in (*self._idle, *self._busy):
+            connection.fail(ConnectionAbortedError())
+        self._idle.clear()
+        await asyncio.sleep(0)  # lets the loop close the sockets
 
-    async def _exchange(self, body: bytes, headers: Mapping[str, str] | None) -> Answer:
-        dialled: list[aiohttp.AddrInfoType] = []
-        self._dialled.set(dialled)
+    def _kept(self) -> HttpConnection | None:
+        while self._idle:
+            connection = self._idle.pop()  # the last one used: the others may then grow old and be closed
+            if connection.is_open:
+                return connection
+        return None
+
+    async def _exchange(self, connection: HttpConnection, request: bytes) -> Answer:
+        if self._is_closed:
+            connection.fail(ConnectionAbortedError())
+            raise ConnectionAbortedError
+        self._busy.add(connection)
+        answer = connection.send(request)
+        limit = self._loop.call_later(self._timeout_s, connection.fail, TimeoutError())
         try:
-            response = await self._send(body, headers)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            if dialled or _reply_began(error) or self._session.closed:
-                raise
-            response = await self._send(body, headers)
-        async with response:
-            return Answer(response.status, response.headers, await self._read(response))
+            return await answer
+        except asyncio.CancelledError:
+            connection.fail(ConnectionAbortedError())
+            raise
+        finally:
+            limit.cancel()
+            self._busy.discard(connection)
+            if self._keeps_connections and connection.is_open and not self._is_closed:
+                self._idle.append(connection)
 
-    async def _send(self, body: bytes, headers: Mapping[str, str] | None) -> aiohttp.ClientResponse:
-        data = body if len(body) <= _LARGEST_WRITTEN_AT_ONCE else io.BytesIO(body)
-        return await self._session.post(self._url, data=data, headers=headers, allow_redirects=False)
+    async def _connected(self) -> HttpConnection:
+        limit_s = min(_CONNECT_S, self._timeout_s)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._connect()
+        except TimeoutError as error:
+            raise ConnectionRefusedError(f"no connection within {limit_s:g} s") from error
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > _LARGEST_REPLY:
-                raise ReplyInvalid(self._backend, f"the reply is larger than {_LARGEST_REPLY // 1024**2} MiB")
-        return b"".join(chunks)
+    async def _connect(self) -> HttpConnection:
+        failure: OSError | None = None
+        for address in await self._resolved():
+            try:
+                _, connection = await self._loop.create_connection(
+                    HttpConnection,
+                    address,
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=self._host if self._tls else None,
+                )
+            except OSError as error:
+                failure = error
+            else:
+                return connection
+        raise failure or ConnectionRefusedError(f"{self._host} has no address")
 
-    def _dial(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        """Makes a connection's socket, and so tells a new connection from a kept one, which aiohttp's errors do not."""
-        self._dialled.get().append(address)
-        family, kind, protocol, *_ = address
-        return socket.socket(family, kind, protocol)
+    async def _resolved(self) -> list[str]:
+        """The host's addresses, looked up once for all connections; again where that failed."""
+        async with self._look_up:
+            if not self._addresses:
+                found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+                self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        return self._addresses
+
+    def _written(self, headers: Mapping[str, str]) -> bytes:
+        for name, value in headers.items():
+            if not value.isascii() or "\r" in value or "\n" in value:
+                raise SetupError(f"{self._backend}: the header {name} has a character that no header may have")
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return (self._line + lines).encode("ascii")
 
     def _failure(self, error: Exception) -> BackendError:
         match error:
-            case _ if self._session.closed:
+            case _ if self._is_closed:
                 return BackendUnavailable(self._backend, "the backend was closed during the call")
-            case aiohttp.ConnectionTimeoutError():
-                return BackendUnavailable(self._backend, f"no connection within {_CONNECT_S:g} s")
             case TimeoutError():
                 return BackendUnavailable(self._backend, f"no reply within {self._timeout_s:g} s")
-            case aiohttp.ClientConnectorError():
-                return BackendUnavailable(
-                    self._backend, f"cannot connect to {error.host}:{error.port}: {error.strerror}"
-                )
-            case aiohttp.ClientResponseError():
+            case TooLarge():
+                return ReplyInvalid(self._backend, f"the reply is {error}")
+            case BrokenAnswer():
                 return ReplyInvalid(self._backend, "the server does not answer in HTTP")
-        return BackendUnavailable(self._backend, "the connection was cut before the reply was complete")
+            case ConnectionResetError() | BrokenPipeError():
+                return BackendUnavailable(self._backend, "the connection was cut before the reply was complete")
+        place = f"{self._host}:{self._port}"
+        return BackendUnavailable(self._backend, presentable(f"cannot connect to {place}: {error}"))
 
     def __repr__(self) -> str:
-        return f"<HttpWire {self._url.origin()} {'closed' if self._session.closed else 'open'}>"
-
-
-def _reply_began(error: aiohttp.ClientError) -> bool:
-    """aiohttp puts the part of a reply's head that came, if any did, in place of the message."""
-    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+        return f"<HttpWire {self._host}:{self._port} {'closed' if self._is_closed else 'open'}>"

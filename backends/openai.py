@@ -1,38 +1,39 @@
-"""Any endpoint that speaks OpenAI's chat completions: OpenAI itself, vLLM's server, llama.cpp's, and many more."""
+"""OpenAI, and every service and engine that speaks its chat completions: vLLM, llama.cpp, SGLang, OpenRouter, ..."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlsplit
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Parameters
 from ..engine.errors import ExtraMissing, KeyMissing, PlayactError, SetupError
-from .chat_wire import body_of
 
-__all__ = ["OpenAIBackend", "Transport"]
+if TYPE_CHECKING:
+    from .chat_wire import ChatWire, Transport
 
-_VENDOR_URL = "https://api.openai.com/v1"
+__all__ = ["OpenAIBackend"]
 
-
-class Transport(Protocol):
-    """Carries one body to the endpoint and brings the completion back, or raises the error that it means."""
-
-    async def post(self, body: Mapping[str, Any]) -> Completion: ...
-
-    async def aclose(self) -> None: ...
+_VENDOR = "https://api.openai.com/v1"
+_VENDORS_HOST = "api.openai.com"
+_NO_SECRETS = frozenset(("content-type", "user-agent", "openai-organization", "openai-project"))
+_NO_DEFAULTS = Parameters()
 
 
 class OpenAIBackend:
-    """Chat completions over HTTP.
+    """Asks `model` at an OpenAI-compatible endpoint; runs on asyncio.
 
-    base_url, api_key: by default what OPENAI_BASE_URL and OPENAI_API_KEY say when it is opened; OPENAI_ORG_ID and
-        OPENAI_PROJECT_ID are sent along. An endpoint other than the vendor's may go without a key.
-    timeout_s: for a whole call.
-    transport: "fast" is our own way over aiohttp; "sdk" goes through the openai package, at several times the cost.
-    in_flight: the most calls at once; None leaves it to the endpoint to refuse.
-    defaults: parameters for requests that do not say otherwise.
-    keeps_connections: whether connections are used again; off for servers that close them without a word.
+    What is not given is read from the environment once, when `open` runs: OPENAI_BASE_URL, OPENAI_API_KEY,
+    OPENAI_ORG_ID, OPENAI_PROJECT_ID. Only OpenAI itself must have a key; another server is sent one if one is set.
+    `defaults` hold for requests that say nothing else, `headers` go with every call, `timeout_s` limits one call as a
+    whole. `keeps_connections=False` is for servers that close kept ones without a word.
+
+    `request.think` reaches servers other than OpenAI's own, as `chat_template_kwargs.enable_thinking`; for OpenAI say
+    `Parameters(extra={"reasoning_effort": ...})`.
+
+    `transport="sdk"` goes through the `openai` package: the same behaviour for several times the processor time.
     """
 
     def __init__(
@@ -44,13 +45,13 @@ class OpenAIBackend:
         timeout_s: float = 300.0,
         transport: Literal["fast", "sdk"] = "fast",
         in_flight: int | None = None,
-        defaults: Parameters | None = None,
+        defaults: Parameters = _NO_DEFAULTS,
         headers: Mapping[str, str] | None = None,
         keeps_connections: bool = True,
         label: str = "openai",
     ) -> None:
         if not model:
-            raise SetupError(f'{label} needs the name of a model, as in "{label}:gpt-4.1"')
+            raise SetupError(f'{label} needs the name of a model after a colon, as in "openai:gpt-4.1"')
         self.name = f"{label}:{model}"
         self.capabilities = Capabilities(
             in_flight=in_flight, tools=True, response_schema=True, seed=True, thinking=True
@@ -59,58 +60,89 @@ class OpenAIBackend:
         self._base_url = base_url
         self._api_key = api_key
         self._timeout_s = timeout_s
-        self._kind = transport
-        self._defaults = defaults or Parameters()
+        self._transport = transport
+        self._defaults = defaults
+        self._headers = {name.lower(): text for name, text in (headers or {}).items()}
         self._keeps_connections = keeps_connections
-        self._headers = dict(headers or {})
-        self._transport: Transport | None = None
+        self._wire: ChatWire | None = None
+        self._state = "not open yet"
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """The backend of "openai:NAME"."""
+        """The backend for a model's name, with everything else from the environment."""
         return cls(name)
 
     async def open(self) -> None:
-        """Raises `KeyMissing`, `ExtraMissing` for packages that are not installed, `SetupError` for a wrong URL."""
-        if self._transport is not None:
+        """Connects to nothing yet: a wrong key or address shows at the first call.
+
+        Raises `KeyMissing`, `ExtraMissing`, and `SetupError` for a base URL that is none or an event loop that is not
+        asyncio's.
+        """
+        if self._wire is not None:
             return
-        base_url = (self._base_url or os.environ.get("OPENAI_BASE_URL") or _VENDOR_URL).rstrip("/")
-        api_key = self._api_key or os.environ.get("OPENAI_API_KEY") or None
-        if api_key is None and base_url == _VENDOR_URL:
-            raise KeyMissing(self.name, "OPENAI_API_KEY")
-        if not base_url.startswith(("http://", "https://")):
-            raise SetupError(f"{self.name}: the base URL must begin with http:// or https://, not {base_url!r}")
-        self._transport = self._made(base_url, api_key)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise SetupError(f"{self.name} runs on asyncio only; start the run with asyncio") from error
+        self._wire = self._new_wire()
+        self._state = "open"
 
     async def complete(self, request: CompletionRequest) -> Completion:
-        transport = self._transport
-        if transport is None:
-            raise PlayactError(f"{self.name} is not open")
-        return await transport.post(body_of(request, self._model, self._defaults))
+        """One call, never retried. Raises `PlayactError` unless the backend is open."""
+        if self._wire is None:
+            raise PlayactError(f"{self.name} is {self._state}; use it between open() and aclose()")
+        return await self._wire.complete(request)
 
     async def aclose(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.aclose()
+        """Closes every connection; calls under way raise `BackendUnavailable`."""
+        wire, self._wire = self._wire, None
+        self._state = "closed"
+        if wire is not None:
+            await wire.aclose()
 
-    def _made(self, base_url: str, api_key: str | None) -> Transport:
-        headers = {
-            name: value
-            for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID"))
-            if (value := os.environ.get(variable))
-        } | self._headers
-        try:
-            if self._kind == "sdk":
-                from .openai_sdk import SdkTransport
+    def _new_wire(self) -> ChatWire:
+        base_url = (self._base_url or os.environ.get("OPENAI_BASE_URL") or _VENDOR).rstrip("/")
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc:
+            raise SetupError(f'{self.name} needs a base URL like "http://host:port/v1"; see OPENAI_BASE_URL')
+        vendor = address.hostname == _VENDORS_HOST
+        headers = self._all_headers()
+        if vendor and "authorization" not in headers:
+            raise KeyMissing(self.name, "OPENAI_API_KEY")
+        try:  # not at the top: whoever only lists the backends need not have these packages
+            from .chat_wire import ChatWire
 
-                return SdkTransport(self.name, base_url, api_key, headers, self._timeout_s)
-            from .fast_wire import FastTransport
+            transport = self._new_transport(base_url, headers)
+        except ModuleNotFoundError as error:
+            raise ExtraMissing("openai", "openai", error.name or "openai") from error
+        secrets = [text.rpartition(" ")[2] for name, text in headers.items() if name not in _NO_SECRETS]
+        return ChatWire(
+            self.name, transport, model=self._model, defaults=self._defaults, vendor=vendor, secrets=secrets
+        )
 
-            return FastTransport(
-                self.name, base_url, api_key, headers, self._timeout_s, keeps_connections=self._keeps_connections
-            )
-        except ImportError as error:
-            raise ExtraMissing(self.name, "openai", error.name or str(error)) from error
+    def _all_headers(self) -> dict[str, str]:
+        headers = {"content-type": "application/json", "user-agent": "playact"}
+        key = (self._api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        for name, variable in (("openai-organization", "OPENAI_ORG_ID"), ("openai-project", "OPENAI_PROJECT_ID")):
+            if value := os.environ.get(variable):
+                headers[name] = value
+        return headers | self._headers
+
+    def _new_transport(self, base_url: str, headers: Mapping[str, str]) -> Transport:
+        from .http_wire import HttpWire
+
+        if self._transport == "sdk":
+            from .openai_sdk import SdkTransport  # before the wire, which would stay open if this failed
+        wire = HttpWire(
+            self.name,
+            f"{base_url}/chat/completions",
+            headers=headers,
+            timeout_s=self._timeout_s,
+            keeps_connections=self._keeps_connections,
+        )
+        return SdkTransport(wire, base_url=base_url, named=headers) if self._transport == "sdk" else wire
 
     def __repr__(self) -> str:
-        return f"<OpenAIBackend {self.name} {self._kind} {'closed' if self._transport is None else 'open'}>"
+        return f"<OpenAIBackend {self.name} {self._state}>"

@@ -1,69 +1,63 @@
-"""Chat completions through the openai package: for what only it can do, at several times the cost of the fast wire."""
+"""The way through the `openai` package: its client makes the call, our `HttpWire` carries it.
+
+The package's own transports put no cap on a reply's size and do not tell a kept connection from a new one. So both
+ways share one wire, and with it the headers, time limits, second tries and closing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
+import httpx2
 import openai
 
-from ..engine.completion import Completion
-from ..engine.errors import BackendError, BackendUnavailable, ReplyInvalid
-from .chat_wire import completion_of, error_of
+from .http_answer import Answer
+from .http_wire import HttpWire
 
 __all__ = ["SdkTransport"]
 
-_NO_KEY = "none"  # the package insists on a key; an endpoint that wants none ignores it
+_PLACEHOLDER = "none"  # the package wants a key, even where there is none; the wire knows the real one
+_LEFT_TO_THE_WIRE = frozenset(("host", "content-length", "accept-encoding", "authorization"))
+_UNDONE_BY_THE_WIRE = frozenset(("content-length", "content-encoding", "transfer-encoding"))
 
 
 class SdkTransport:
-    """One client of the openai package, over its aiohttp transport where that is installed; it never retries."""
+    """Posts chat completions with an `openai.AsyncOpenAI` that never tries again, over a wire that it owns.
 
-    def __init__(
-        self, name: str, base_url: str, api_key: str | None, headers: Mapping[str, str], timeout_s: float
-    ) -> None:
-        self._name = name
-        self._api_key = api_key
-        self._timeout_s = timeout_s
+    Of the headers that the package would send, those `named` are left to the wire, which has its own.
+    """
+
+    def __init__(self, wire: HttpWire, *, base_url: str, named: Iterable[str]) -> None:
         self._client = openai.AsyncOpenAI(
-            api_key=api_key or _NO_KEY,
             base_url=base_url,
-            default_headers=dict(headers),
-            timeout=timeout_s,
+            api_key=_PLACEHOLDER,
+            http_client=httpx2.AsyncClient(transport=_OverWire(wire, _LEFT_TO_THE_WIRE.union(named)), trust_env=False),
             max_retries=0,
-            http_client=_http_client(),
+            timeout=None,
         )
 
-    async def post(self, body: Mapping[str, Any]) -> Completion:
+    async def post(self, body: bytes) -> Answer:
+        """The answer, whatever its status. Raises as `HttpWire.post` does."""
         try:
-            # `.post` skips the walk over request types that makes `create` slower with every turn of the history.
-            reply = await self._client.post("/chat/completions", cast_to=dict[str, Any], body=body)
+            response = await self._client.post("/chat/completions", cast_to=httpx2.Response, content=body)
         except openai.APIStatusError as error:
-            raise self._status_error(error) from error
-        except openai.APITimeoutError as error:
-            raise BackendUnavailable(self._name, f"no answer within {self._timeout_s:g} s") from error
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise BackendUnavailable(self._name, self._without_key(f"{type(cause).__name__}: {cause}")) from error
-        except (openai.APIResponseValidationError, ValueError) as error:
-            raise ReplyInvalid(self._name, "the reply is not JSON") from error
-        return completion_of(reply, self._name)
+            response = error.response
+        return Answer(response.status_code, response.headers, response.content)
 
     async def aclose(self) -> None:
         await self._client.close()
 
-    def _status_error(self, error: openai.APIStatusError) -> BackendError:
-        body = error.body if error.body is not None else error.response.text
-        return error_of(
-            error.status_code, error.response.headers, {"error": body} if isinstance(body, dict) else body, self._name
-        )
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._api_key, "***") if self._api_key else text
+class _OverWire(httpx2.AsyncBaseTransport):
+    def __init__(self, wire: HttpWire, left_to_the_wire: frozenset[str]) -> None:
+        self._wire = wire
+        self._left_to_the_wire = left_to_the_wire
 
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        headers = {name: text for name, text in request.headers.items() if name not in self._left_to_the_wire}
+        answer = await self._wire.post(request.content, headers)
+        kept = [(name, text) for name, text in answer.headers.items() if name.lower() not in _UNDONE_BY_THE_WIRE]
+        return httpx2.Response(answer.status, headers=kept, content=answer.body, request=request)
 
-def _http_client() -> Any:
-    try:
-        return openai.DefaultAioHttpClient()
-    except (AttributeError, ImportError, RuntimeError):
-        return openai.DefaultAsyncHttpxClient()
+    async def aclose(self) -> None:
+        await self._wire.aclose()

@@ -15,11 +15,15 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
-import anyio
-from report import machine, print_table
+# This folder has an `http.py`: found first, it would stand in the place of Python's own.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import anyio
+
+from benchmarks.report import machine, print_table
 from playact.actors import Agent, LengthOrchestrator, Persona, Scenario
 from playact.backends.openai import OpenAIBackend
 from playact.backends.scripted import ScriptedBackend
