@@ -6,6 +6,7 @@ All three are seen in the words alone, without asking a model.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 
 from ..engine.dialog import Turn
@@ -15,7 +16,7 @@ __all__ = ["END_MARKER", "are_goodbyes", "is_loop", "without_marker"]
 END_MARKER = "[[END]]"
 
 _LOOP_LENGTH = 3
-_SLACK = 8
+_AROUND = string.punctuation + string.whitespace
 _GOODBYE = re.compile(
     r"\b(good ?bye|bye|farewell|so long|see (you|ya)|take care|until next time|have a (very )?"
     r"(good|great|nice|lovely|wonderful|pleasant|fantastic|safe) "
@@ -23,6 +24,7 @@ _GOODBYE = re.compile(
     r")\b",
     re.IGNORECASE,
 )
+_HINTS = ("bye", "farewell", "so long", "see y", "take care", "next time", "have a ")
 _GREETING_BYE = re.compile(r"\b(by and bye|bye[- ]?law|say (good)?bye to)\b", re.IGNORECASE)
 
 
@@ -43,12 +45,13 @@ def are_goodbyes(turns: Sequence[Turn]) -> bool:
 def is_loop(turns: Sequence[Turn], speakers: int) -> bool:
     """Whether the talk goes in circles: a round was repeated word for word, or one said the same thrice running.
 
-    A line is compared without regard to case, spacing and punctuation.
+    Case does not count, nor what stands around the words.
     """
-    own = [turn.text for turn in turns[-_LOOP_LENGTH * speakers :] if turn.speaker == turns[-1].speaker][-_LOOP_LENGTH:]
+    speaker = turns[-1].speaker
+    own = [turn.text for turn in turns[-_LOOP_LENGTH * speakers :] if turn.speaker == speaker]
     if len(own) < 2 or not _are_same(own[-1], own[-2]):
         return False
-    if len(own) == _LOOP_LENGTH and _are_same(own[0], own[-1]):
+    if len(own) >= _LOOP_LENGTH and _are_same(own[-1], own[-_LOOP_LENGTH]):
         return True
     if len(turns) < 2 * speakers:
         return False
@@ -57,13 +60,11 @@ def is_loop(turns: Sequence[Turn], speakers: int) -> bool:
 
 
 def _says_goodbye(text: str) -> bool:
+    lowered = text.lower()
+    if not any(hint in lowered for hint in _HINTS):  # much faster than the pattern, which few turns then need
+        return False
     return _GOODBYE.search(text) is not None and _GREETING_BYE.search(text) is None and not text.rstrip().endswith("?")
 
 
 def _are_same(one: str, other: str) -> bool:
-    """Whether two lines have the same words; so they are about equally long, which is much cheaper to see."""
-    return abs(len(one) - len(other)) <= _SLACK and _bare(one) == _bare(other)
-
-
-def _bare(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return one.strip(_AROUND).casefold() == other.strip(_AROUND).casefold()

@@ -11,6 +11,8 @@ from .prompts import OPENING_CUE
 
 __all__ = ["Memory"]
 
+_CUE = Message("user", OPENING_CUE)  # many models insist that a user speaks first
+
 
 class Memory:
     """One agent's side of a dialog: its own words are the assistant's, everybody else's the user's.
@@ -41,15 +43,16 @@ class Memory:
     def messages(self, draft: Iterable[Fact]) -> tuple[Message, ...]:
         """The chat so far, and what belongs to this turn only: advice and tools' answers, not published yet."""
         messages = self._messages.copy()
-        opening = next((place for place, m in enumerate(messages) if m.role != "system"), len(messages))
-        if opening == len(messages) or messages[opening].role == "assistant":
-            messages.insert(opening, Message("user", OPENING_CUE))
+        if self.is_blank:
+            messages.append(_CUE)
         for fact in draft:
             self._add(messages, fact, persistent=False)
         return tuple(messages)
 
     def _hear(self, fact: Uttered) -> None:
         if fact.agent == self._name:
+            if self.is_blank:
+                self._messages.append(_CUE)
             self._messages.append(Message("assistant", fact.text))
             self.last_heard = ""
         else:

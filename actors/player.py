@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..engine.actor import Actor, ActorRef, handles
-from ..engine.completion import CompletionRequest, ToolCall, Usage
+from ..engine.completion import Backend, CompletionRequest, ToolCall, Usage
 from ..engine.errors import ReplyEmpty
 from ..engine.messages import Fact, Request, Thought, ToolCalled, ToolReturned, Uttered
 from ..engine.performance import Performance
@@ -61,7 +61,7 @@ class _Draft:
 class AgentActor(Actor):
     """Plays an agent. Its memory is a fold over the dialog's facts: a turn given up half-way leaves no trace in it."""
 
-    __slots__ = ("_advisers", "_agent", "_memory", "_name", "_performance", "_toolbox")
+    __slots__ = ("_advisers", "_agent", "_backend", "_memory", "_name", "_performance", "_toolbox")
 
     def __init__(self, part: Part, advisers: Sequence[ActorRef], performance: Performance) -> None:
         self._agent = part.agent
@@ -69,6 +69,7 @@ class AgentActor(Actor):
         self._toolbox = part.toolbox
         self._advisers = advisers
         self._performance = performance
+        self._backend: Backend | None = None
         self._memory = Memory(part.prompt, part.name, names_speakers=part.speakers > 2, hears=part.agent.preprocess)
 
     def fold(self, fact: Fact) -> None:
@@ -101,12 +102,14 @@ class AgentActor(Actor):
     async def _reply(self, draft: _Draft) -> tuple[str, bool]:
         """The model's words, and whether it means to end the dialog; the tools that it asks for answer meanwhile."""
         performance, agent = self._performance, self._agent
-        backend = performance.opened(agent.model) or await performance.open(agent.model)
+        backend = self._backend
+        if backend is None:
+            backend = self._backend = await performance.backend(agent.model)
         tool_rounds = empty_replies = 0
         while empty_replies < _EMPTY_REPLIES:
             request = self._request(draft, offers_tools=tool_rounds < _TOOL_ROUNDS)
             completion = await performance.complete(backend, request)
-            draft.usage += completion.usage
+            draft.usage = draft.usage + completion.usage if draft.usage.total_tokens else completion.usage
             if completion.thinking:
                 draft.facts.append(Thought(self._name, completion.thinking))
             if completion.tool_calls and request.tools and self._toolbox is not None:

@@ -66,14 +66,15 @@ class HttpWire:
         """
         head = self._head if headers is None else self._written({**self._headers, **headers, **self._fixed})
         request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
+        until = self._loop.time() + self._timeout_s
         try:
-            connection = self._kept() or await self._connected()
+            connection = self._kept() or await self._connected(until)
             try:
-                return await self._exchange(connection, request)
+                return await self._exchange(connection, request, until)
             except ConnectionError:
                 if connection.uses == 1 or connection.has_begun_to_answer or self._is_closed:
                     raise
-            return await self._exchange(await self._connected(), request)
+            return await self._exchange(await self._connected(until), request, until)
         except (OSError, BrokenAnswer, TooLarge) as error:
             raise self._failure(error) from error
 
@@ -92,13 +93,13 @@ class HttpWire:
                 return connection
         return None
 
-    async def _exchange(self, connection: HttpConnection, request: bytes) -> Answer:
+    async def _exchange(self, connection: HttpConnection, request: bytes, until: float) -> Answer:
         if self._is_closed:
             connection.fail(ConnectionAbortedError())
             raise ConnectionAbortedError
         self._busy.add(connection)
         answer = connection.send(request)
-        limit = self._loop.call_later(self._timeout_s, connection.fail, TimeoutError())
+        limit = self._loop.call_at(until, connection.fail, TimeoutError())
         try:
             return await answer
         except asyncio.CancelledError:
@@ -110,33 +111,31 @@ class HttpWire:
             if self._keeps_connections and connection.is_open and not self._is_closed:
                 self._idle.append(connection)
 
-    async def _connected(self) -> HttpConnection:
-        limit_s = min(_CONNECT_S, self._timeout_s)
-        try:
-            async with asyncio.timeout(limit_s):
-                return await self._connect()
-        except TimeoutError as error:
-            raise ConnectionRefusedError(f"no connection within {limit_s:g} s") from error
-
-    async def _connect(self) -> HttpConnection:
+    async def _connected(self, until: float) -> HttpConnection:
+        """A new connection, to the first of the host's addresses that answers; each has its share of the time."""
         failure: OSError | None = None
-        for address in await self._resolved():
+        addresses = await self._resolved()
+        limit_s = min(_CONNECT_S, until - self._loop.time()) / max(len(addresses), 1)
+        for address in addresses:
             try:
-                _, connection = await self._loop.create_connection(
-                    HttpConnection,
-                    address,
-                    self._port,
-                    ssl=self._tls,
-                    server_hostname=self._host if self._tls else None,
-                )
+                async with asyncio.timeout(limit_s):
+                    return await self._connect(address)
             except OSError as error:
                 failure = error
-            else:
-                return connection
-        raise failure or ConnectionRefusedError(f"{self._host} has no address")
+        self._addresses = []  # the service may have moved: look it up again the next time
+        if isinstance(failure, TimeoutError):
+            failure = ConnectionRefusedError(f"no connection within {limit_s:.3g} s")
+        raise failure or ConnectionRefusedError("the host has no address")
+
+    async def _connect(self, address: str) -> HttpConnection:
+        name = self._host if self._tls else None
+        _, connection = await self._loop.create_connection(
+            HttpConnection, address, self._port, ssl=self._tls, server_hostname=name
+        )
+        return connection
 
     async def _resolved(self) -> list[str]:
-        """The host's addresses, looked up once for all connections; again where that failed."""
+        """The host's addresses, looked up once for all connections."""
         async with self._look_up:
             if not self._addresses:
                 found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)

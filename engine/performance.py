@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .completion import Backend, Completion, CompletionRequest
@@ -77,13 +76,11 @@ class Performance:
         finally:
             self._end(ending if self.scope.failure is None else _failure(self.scope.failure))
 
-    def opened(self, model: str | Backend | None) -> Backend | None:
-        """The run's backend for a model if it is open; None is the run's own model."""
-        return self._simulation.models.get(model or self._simulation.model)
-
-    async def open(self, model: str | Backend | None) -> Backend:
-        """The run's backend for a model, opened at its first use. Raises `SetupError`."""
-        return await self._simulation.models.open(model or self._simulation.model)
+    async def backend(self, model: str | Backend | None) -> Backend:
+        """The run's backend for a model, opened at its first use; None is the run's own model. Raises `SetupError`."""
+        models = self._simulation.models
+        model = model or self._simulation.model
+        return models.get(model) or await models.open(model)
 
     @property
     def id(self) -> str:
@@ -107,8 +104,8 @@ class Performance:
         dialog.complete = ending.reason == "finished"
         dialog.events = [row for record in self.scope.log if (row := _row(record.fact, int(record.time)))]
         # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
-        dialog.personas = deepcopy(dialog.personas)
-        dialog.model = deepcopy(dialog.model)
+        dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
+        dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
         self._simulation.ended(self)
         if self._on_end is not None:
             self._on_end(self.dialog)

@@ -8,13 +8,12 @@ dialog of any priority: dialogs are finite, so each becomes the oldest in time, 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Call", "Lane", "Scheduler"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Call:
+class Call(NamedTuple):
     """One model call's place: `dialog` is the dialog's number in order of admission, `sequence` the call's in it."""
 
     dialog: int

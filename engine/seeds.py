@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from hashlib import blake2b
-from uuid import UUID
 
 __all__ = ["derive", "derive_id", "generator"]
 
@@ -19,7 +18,8 @@ def derive(seed: int, *names: str | int) -> int:
 
 def derive_id(seed: int, *names: str | int) -> str:
     """An id in the form of a UUID, the same for the same seed and names."""
-    return str(UUID(bytes=_digest(seed, names), version=5))
+    digits = _digest(seed, names).hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def generator(seed: int, *names: str | int) -> random.Random:
