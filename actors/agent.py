@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, replace
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ from .prompts import RESPONSE_DETAILS
 __all__ = ["Agent"]
 
 
-def _several(value: Any) -> Any:
+def _several(value: Any) -> tuple[Any, ...]:
     """One thing stands for a list of one."""
     if value is None:
         return ()
@@ -65,14 +65,14 @@ class Agent:
     _: KW_ONLY
     name: str | None = None
     context: Context | str | None = None
-    first_utterance: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    first_utterance: Annotated[str | Sequence[str], BeforeValidator(_several)] = ()
     dialogue_details: str = ""
     response_details: str = RESPONSE_DETAILS
-    example_dialogs: Annotated[tuple[Dialog, ...], BeforeValidator(_several)] = ()
-    tools: Annotated[tuple[Callable[..., Any], ...], BeforeValidator(_several)] = ()
+    example_dialogs: Annotated[Sequence[Dialog], BeforeValidator(_several)] = ()
+    tools: Annotated[Sequence[Callable[..., Any]], BeforeValidator(_several)] = ()
     think: bool = False
     can_finish: bool = True
-    orchestrators: Annotated[tuple[SkipValidation[Orchestrator], ...], BeforeValidator(_orchestrators)] = ()
+    orchestrators: Annotated[Sequence[SkipValidation[Orchestrator]], BeforeValidator(_orchestrators)] = ()
     system_prompt: str | None = None
     preprocess: Callable[[str], str] | None = None
     postprocess: Callable[[str], str] | None = None
@@ -82,6 +82,11 @@ class Agent:
     def __or__(self, orchestrator: Orchestrator | Iterable[Orchestrator]) -> Agent:
         """A new agent with more orchestrators, asked in the order of attaching."""
         return replace(self, orchestrators=(*self.orchestrators, *_orchestrators(orchestrator)))
+
+    @property
+    def openings(self) -> tuple[str, ...]:
+        """The first utterances to choose from; none when a model is to find its own."""
+        return _several(self.first_utterance or None)
 
     @property
     def own_name(self) -> str:

@@ -83,7 +83,7 @@ class AgentActor(Actor):
             advice = await self.ask(adviser, Advise(self._memory.last_heard))
             if advice is not None:
                 draft.facts.append(advice)
-        if self._agent.first_utterance and self._memory.is_blank:
+        if self._memory.is_blank and self._agent.first_utterance:
             text, has_finished = self._opening(), False
         else:
             text, has_finished = await self._reply(draft)
@@ -94,7 +94,7 @@ class AgentActor(Actor):
         return Turned(tuple(draft.facts), has_finished)
 
     def _opening(self) -> str:
-        openings = self._agent.first_utterance
+        openings = self._agent.openings
         if len(openings) == 1:
             return openings[0]
         return generator(self._performance.seed, self._name, "first utterance").choice(openings)

@@ -36,13 +36,9 @@ def print_table(rows: Sequence[Mapping[str, object]], about: Mapping[str, str]) 
 
 
 def _cell(value: object) -> str:
-    return (
-        f"{value:,.3g}"
-        if isinstance(value, float) and abs(value) < 100
-        else f"{value:,.0f}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def _processor() -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
 
@@ -93,7 +93,7 @@ class Scope:
     def unread(self, subscription: Subscription) -> None:
         self._readers = tuple(reader for reader in self._readers if reader is not subscription)
 
-    def ask(self, ref: ActorRef, request: Request[R]) -> Awaitable[R]:
+    def ask(self, ref: ActorRef, request: Request[R]) -> Coroutine[Any, Any, R]:
         """Asks an actor of this scope from a task of this scope, which runs the handler itself."""
         return self.bus.ask_within(ref, request, None)
 

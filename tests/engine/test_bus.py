@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import anyio
 import pytest
@@ -141,7 +142,7 @@ async def test_a_busy_actor_handles_one_message_at_a_time_first_come_first_serve
             tasks.start_soon(scope.ask, ada, Work(0, gate))
             await settled()
             for number in range(1, 6):
-                ask: Callable[..., Awaitable[int]] = scope.ask if number % 2 else bus.ask  # inline and mailbox, mixed
+                ask: Callable[..., Coroutine[Any, Any, int]] = scope.ask if number % 2 else bus.ask  # inline and mailbox, mixed
                 tasks.start_soon(ask, ada, Work(number))
                 await settled()
             assert repr(ada) == "<ActorRef dialog/ada busy 5/1024>"

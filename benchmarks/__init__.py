@@ -1,0 +1,1 @@
+"""Comparisons with peers and with the physical limit; each script prints a table."""
