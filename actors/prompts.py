@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..engine.dialog import Context, Dialog
@@ -14,32 +14,33 @@ if TYPE_CHECKING:
 __all__ = ["OPENING_CUE", "RESPONSE_DETAILS", "system_prompt"]
 
 RESPONSE_DETAILS = "Answer with one short utterance, as people do when they talk. Ask few questions."
-OPENING_CUE = "(The conversation begins. Say your first words.)"
+OPENING_CUE = "Hello!"
 
 
 def system_prompt(agent: Agent, name: str, others: Sequence[str], context: Context | str | None) -> str:
     """An agent's instructions for one dialog; its own `system_prompt`, where it has one, is used as it is."""
     if agent.system_prompt is not None:
         return agent.system_prompt
-    return "\n\n".join(part for part in _parts(agent, name, others, context) if part)
+    return "\n".join(part for part in _parts(agent, name, others, context) if part)
 
 
 def _parts(agent: Agent, name: str, others: Sequence[str], context: Context | str | None) -> Iterable[str]:
-    yield f"You are {name}, in a conversation with {_listed(others)}. Always speak as {name} and stay in character."
-    if agent.persona is not None:
-        facts = {key: str(value) for key, value in agent.persona.fields().items() if key != "name"}
-        yield _section(f"About you, {name}:", facts)
+    """Few and plain words: small models lose the thread in long prompts, and every call pays for them."""
+    persona = agent.persona.fields() if agent.persona is not None else {}
+    if persona.get("language") == "English":  # the default, and the language of the prompt
+        del persona["language"]
+    yield _sentences(f"You are {name}", {key: value for key, value in persona.items() if key != "name"})
     if isinstance(context, str):
-        yield f"The situation: {context}"
-    elif context is not None:
-        yield _section("The situation:", context_facts(context))
+        yield f"You are talking with {_listed(others)}. The situation: {context}"
+    else:
+        yield _sentences(f"You are talking with {_listed(others)}", context_facts(context) if context else {})
     if agent.dialogue_details:
         yield f"About the conversation: {agent.dialogue_details}"
     for example in agent.example_dialogs:
         yield "An example of such a conversation:\n" + _transcript(example)
-    yield f"{agent.response_details} Say only your own words, without your name before them."
+    yield f"{agent.response_details} Always speak as {name}, without your name before your words."
     if agent.can_finish:
-        yield f"When the conversation has come to its natural end, say goodbye and put {END_MARKER} at the very end."
+        yield f"When everything is said, say goodbye and put {END_MARKER} at the very end."
     else:
         yield "Do not end the conversation yourself; when the others say goodbye, say goodbye too."
 
@@ -50,10 +51,10 @@ def context_facts(context: Context) -> dict[str, str]:
     return {key: "; ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in facts.items()}
 
 
-def _section(title: str, facts: dict[str, str]) -> str:
-    if not facts:
-        return ""
-    return "\n".join([title, *(f"- {key.replace('_', ' ')}: {value}" for key, value in facts.items())])
+def _sentences(opening: str, facts: Mapping[str, object]) -> str:
+    """ "You are Alice. Role: barista. Personality: friendly." """
+    said = (f"{key.replace('_', ' ').capitalize()}: {value}" for key, value in facts.items())
+    return " ".join(f"{part}." if part[-1] not in ".!?" else part for part in (opening, *said))
 
 
 def _transcript(dialog: Dialog) -> str:
