@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -62,7 +63,7 @@ class DatasetFile:
             while written < len(line):
                 written += file.write(line[written:])
         except OSError:
-            if file.seekable():
+            with suppress(OSError):  # a device cannot take it back
                 file.truncate(start)
                 file.seek(start)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..engine.completion import Parameters
 from ..engine.dialog import Context
 from ..engine.errors import FileInvalid
 from .agent import Agent
+from .orchestrators import orchestrators_by_name
 from .personas import Persona
 from .scenario import Scenario
 
@@ -99,6 +101,10 @@ def _known_keys(parent: tuple[int | str, ...]) -> list[str]:
                 return list(Context.model_fields)
             case "model_parameters":
                 return [field.name for field in fields(Parameters)]
+            case "orchestrators":
+                return sorted(
+                    {name for kind in orchestrators_by_name().values() for name in inspect.signature(kind).parameters}
+                )
             case "cast":
                 return [name for name in Agent.__dataclass_fields__ if name != "_"]
     return list(Playbill.model_fields)

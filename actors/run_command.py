@@ -16,7 +16,7 @@ import anyio
 
 from ..engine.dialog import Dialog
 from ..engine.digest import DatasetDigest
-from ..engine.errors import WeightsMissing
+from ..engine.errors import SetupError, WeightsMissing
 from ..engine.simulation import Simulation, Statistics
 from ..engine.transcript import plain
 from .dataset_file import DatasetFile
@@ -48,6 +48,7 @@ class RunCommand:
     _first_errors: dict[str, str] = field(default_factory=dict, init=False)
     _digest: DatasetDigest = field(default_factory=DatasetDigest, init=False)
     _first: Dialog | None = field(default=None, init=False)
+    _trouble: Exception | None = field(default=None, init=False)
     _signal: signal.Signals | None = field(default=None, init=False)
 
     def run(self) -> int:
@@ -62,6 +63,8 @@ class RunCommand:
             except WeightsMissing as missing:
                 _offer_weights(missing)
                 summary = anyio.run(self._play, playbill, file, backend_options=options)
+        if self._trouble is not None:
+            raise self._trouble
         self._report(summary, file)
         if self._signal is not None:
             return 128 + self._signal
@@ -80,7 +83,8 @@ class RunCommand:
                 tasks.start_soon(self._stop_on_signal, tasks.cancel_scope)
                 async with shown_progress(simulation.statistics, self.dialogs, sys.stderr, is_quiet=self.is_quiet):
                     async for dialog in simulation.run(playbill.scenarios(self.dialogs, **changes)):
-                        self._take(dialog, file)
+                        if not self._could_take(dialog, file):
+                            break
                 tasks.cancel_scope.cancel()
             return _Summary(simulation.statistics(), simulation.seed, str(simulation.model))
 
@@ -91,9 +95,14 @@ class RunCommand:
                 cancel_scope.cancel()
                 return
 
-    def _take(self, dialog: Dialog, file: DatasetFile | None) -> None:
-        if file is not None:
-            file.write(dialog)
+    def _could_take(self, dialog: Dialog, file: DatasetFile | None) -> bool:
+        """False when the dialog cannot be kept: then there is no use in going on."""
+        try:
+            if file is not None:
+                file.write(dialog)
+        except (SetupError, BrokenPipeError) as error:
+            self._trouble = error  # raised once the run has ended, since task groups would wrap it
+            return False
         self._digest.add(dialog)
         ending = dialog.ending
         if ending is not None and ending.failed:
@@ -101,6 +110,7 @@ class RunCommand:
             self._first_errors.setdefault(ending.detail, ending.error or "")
         elif self._first is None:
             self._first = dialog
+        return True
 
     def _report(self, summary: _Summary, file: DatasetFile | None) -> None:
         if not self.is_quiet:

@@ -28,7 +28,7 @@ __all__ = ["EmbeddedBackend"]
 _SAMPLING = Parameters(
     temperature=0.7,
     top_p=0.9,
-    max_tokens=64,
+    max_tokens=48,
     stop=("\n",),  # what follows a line's end is a second speaker, or a list
     extra={"min_p": 0.05, "repeat_penalty": 1.1, "cache_prompt": True},
 )
@@ -139,5 +139,5 @@ class EmbeddedBackend:
 
 def _whole_sentences(text: str) -> str:
     """What was cut off at the token limit, up to its last whole sentence; all of it where there is none."""
-    ends = [match.end() for match in re.finditer(r"[.!?…][\"'”’)]*(?=\s|$)", text)]
+    ends = [match.end() for match in re.finditer(r"[.!?…][\"')]*(?=\s|$)", text)]
     return text[: ends[-1]] if ends else text

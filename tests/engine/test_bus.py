@@ -142,7 +142,9 @@ async def test_a_busy_actor_handles_one_message_at_a_time_first_come_first_serve
             tasks.start_soon(scope.ask, ada, Work(0, gate))
             await settled()
             for number in range(1, 6):
-                ask: Callable[..., Coroutine[Any, Any, int]] = scope.ask if number % 2 else bus.ask  # inline and mailbox, mixed
+                ask: Callable[..., Coroutine[Any, Any, int]] = (
+                    scope.ask if number % 2 else bus.ask
+                )  # inline and mailbox, mixed
                 tasks.start_soon(ask, ada, Work(number))
                 await settled()
             assert repr(ada) == "<ActorRef dialog/ada busy 5/1024>"

@@ -1,0 +1,144 @@
+"""The embedded model, real: it starts inside this process, answers many at once, and stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+import pytest
+
+from playact.actors import Agent, Persona, Scenario
+from playact.backends import embedded as module
+from playact.backends.embedded import EmbeddedBackend
+from playact.engine import CompletionRequest, Message, Parameters, Simulation
+from playact.engine.errors import BackendRefused, ExtraMissing, PlayactError, SetupError, WeightsMissing
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.engine, pytest.mark.timeout(300)]
+
+
+@asynccontextmanager
+async def a_model(slots: int = 4) -> AsyncIterator[EmbeddedBackend]:
+    backend = EmbeddedBackend(slots=slots, context_tokens=512)
+    await backend.open()
+    try:
+        yield backend
+    finally:
+        await backend.aclose()
+
+
+def asking(
+    text: str, *, max_tokens: int = 16, seed: int = 7, response_schema: dict[str, object] | None = None
+) -> CompletionRequest:
+    return CompletionRequest(
+        messages=(Message("user", text),),
+        seed=seed,
+        parameters=Parameters(max_tokens=max_tokens),
+        response_schema=response_schema,
+    )
+
+
+async def test_it_answers_counts_repeats_itself_and_keeps_to_a_schema() -> None:
+    async with a_model() as model:
+        first, again = [await model.complete(asking("Say hello.")) for _ in range(2)]
+        schema: dict[str, object] = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+        shaped = await model.complete(asking("How old is Ann? Answer in JSON.", max_tokens=64, response_schema=schema))
+
+    assert first.text
+    assert first.text == again.text
+    assert 0 < first.usage.completion_tokens <= 16
+    assert first.usage.prompt_tokens > 5
+    assert isinstance(json.loads(shaped.text)["age"], int)
+
+
+async def test_it_works_on_many_requests_at_once_and_frees_the_slots_of_those_cancelled() -> None:
+    async with a_model() as model:
+        replies = []
+
+        async def ask(number: int) -> None:
+            replies.append(await model.complete(asking(f"What is {number} plus one?", seed=number)))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(8):
+                tasks.start_soon(ask, number)
+        with anyio.move_on_after(0.5):
+            async with anyio.create_task_group() as tasks:
+                for number in range(8):
+                    tasks.start_soon(model.complete, asking("Tell a long story.", max_tokens=400, seed=number))
+        with anyio.fail_after(60):
+            await ask(99)
+
+    assert len(replies) == 9
+
+
+async def test_a_prompt_longer_than_the_context_is_refused_with_the_figures() -> None:
+    async with a_model(slots=1) as model:
+        with pytest.raises(BackendRefused, match="exceeds the available context size"):
+            await model.complete(asking("word " * 1000))
+
+
+async def test_it_stops_within_two_seconds_also_with_requests_in_flight() -> None:
+    before = threads()
+    async with anyio.create_task_group() as tasks:
+        model = EmbeddedBackend(slots=4, context_tokens=512)
+        await model.open()
+        for number in range(4):
+            tasks.start_soon(end_somehow, model, asking("Tell a long story.", max_tokens=400, seed=number))
+        await anyio.sleep(0.5)
+        start = time.monotonic()
+        await model.aclose()
+        stopped_after_s = time.monotonic() - start
+
+    assert stopped_after_s < 10  # two seconds on an idle machine; this only tells stopping from finishing the stories
+    assert threads() <= before + 4  # the worker threads of the event loop stay; the server's fifty do not
+
+
+async def test_whole_dialogs_are_played_on_it_side_by_side() -> None:
+    scenario = Scenario(cast=(Agent(Persona(name="Ann")), Agent(Persona(name="Ben"))), max_turns=2)
+    async with Simulation(model=EmbeddedBackend(slots=4, context_tokens=512), seed=3) as simulation:
+        dialogs = [dialog async for dialog in simulation.run([scenario] * 6)]
+
+    assert len(dialogs) == 6
+    assert all(dialog.ending and not dialog.ending.failed for dialog in dialogs)
+    assert all(turn.text for dialog in dialogs for turn in dialog)
+
+
+async def test_missing_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_weights", lambda: None)
+
+    with pytest.raises(WeightsMissing, match="playact models fetch"):
+        await EmbeddedBackend().open()
+
+
+async def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+
+    with pytest.raises(ExtraMissing, match=r"pip install 'playact\[embedded\]'"):
+        await EmbeddedBackend().open()
+
+
+async def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "broken.gguf"
+    file.write_bytes(b"not a model")
+
+    with pytest.raises(SetupError, match="cannot be loaded"):
+        await EmbeddedBackend(file).open()
+
+
+async def test_it_says_when_it_is_not_open() -> None:
+    with pytest.raises(PlayactError, match="not open"):
+        await EmbeddedBackend().complete(asking("Hello?"))
+
+
+async def end_somehow(model: EmbeddedBackend, request: CompletionRequest) -> None:
+    with suppress(PlayactError):
+        await model.complete(request)
+
+
+def threads() -> int:
+    return len(os.listdir("/proc/self/task"))
