@@ -64,7 +64,8 @@ async def plain(slots: int, requests: Iterable[CompletionRequest]) -> float:
     async def sender() -> None:
         nonlocal tokens
         for request in left:
-            tokens += (await model.complete(request)).usage.completion_tokens
+            completion = await model.complete(request)
+            tokens += completion.usage.completion_tokens
 
     try:
         clock = time.perf_counter()
@@ -100,10 +101,9 @@ def main() -> None:
     parser.add_argument("--dialogs", type=int, default=64)
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="one round of 32 dialogs")
+    parser.add_argument("--quick", action="store_true", help="one round instead of three")
     options = parser.parse_args()
-    dialogs = 32 if options.quick else options.dialogs
-    row = anyio.run(measure, options.slots, dialogs, options.turns, 1 if options.quick else 3)
+    row = anyio.run(measure, options.slots, options.dialogs, options.turns, 1 if options.quick else 3)
     about = machine("xllamacpp", "httptools")
     if options.json:
         print(json.dumps(row | {"machine": about}))
