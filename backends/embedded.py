@@ -6,18 +6,17 @@ many dialogs at once, and each finds again what it has computed of a dialog's ea
 
 from __future__ import annotations
 
-import gc
 import os
 import re
-import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import anyio.to_thread
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Parameters
 from ..engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
+from .llama_server import LlamaServer
 from .openai import OpenAIBackend
 from .weights import SMOLLM2, find_weights
 
@@ -60,7 +59,7 @@ class EmbeddedBackend:
         self._context_tokens = context_tokens
         self._threads = threads or os.cpu_count() or 1
         self._timeout_s = timeout_s
-        self._server: Any = None
+        self._server: LlamaServer | None = None
         self._client: OpenAIBackend | None = None
 
     @classmethod
@@ -80,17 +79,12 @@ class EmbeddedBackend:
         weights = self._weights or find_weights()
         if weights is None:
             raise WeightsMissing(SMOLLM2.title)
-        key = secrets.token_urlsafe()
-        try:
-            self._server = await anyio.to_thread.run_sync(self._start, weights, key)
-        except ImportError as error:
-            raise ExtraMissing(self.name, "embedded", "xllamacpp") from error
-        except RuntimeError as error:
-            raise SetupError(f"{weights} cannot be loaded: {error}") from error
+        await anyio.to_thread.run_sync(self._start, weights)
+        assert self._server is not None
         client = OpenAIBackend(
             weights.stem,
-            base_url=f"{self._server.listening_address}/v1",
-            api_key=key,
+            base_url=f"{self._server.address}/v1",
+            api_key=self._server.key,
             timeout_s=self._timeout_s,
             defaults=_SAMPLING,
             # The server closes idle and often used connections without a word.
@@ -113,25 +107,21 @@ class EmbeddedBackend:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-        if self._server is not None:
-            await anyio.to_thread.run_sync(self._stop)
+        server, self._server = self._server, None
+        if server is not None:
+            await anyio.to_thread.run_sync(server.stop)
 
-    def _start(self, weights: Path, key: str) -> Any:
-        import xllamacpp
-
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(weights)
-        parameters.hostnames = ["127.0.0.1"]
-        parameters.api_keys = [key]
-        parameters.n_parallel = self._slots
-        parameters.n_ctx = self._context_tokens * self._slots  # shared out to the slots
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self._threads
-        parameters.verbosity = -1
-        return xllamacpp.Server(parameters)
-
-    def _stop(self) -> None:
-        self._server = None  # the server stops when nobody holds it any longer
-        gc.collect(0)
+    def _start(self, weights: Path) -> None:
+        try:
+            self._server = LlamaServer(
+                weights, slots=self._slots, context_tokens=self._context_tokens, threads=self._threads
+            )
+        except ModuleNotFoundError as error:
+            raise ExtraMissing(self.name, "embedded", "xllamacpp") from error
+        except ImportError as error:  # it is here, and something it needs of the system is not
+            raise SetupError(f"xllamacpp cannot be loaded: {error}") from error
+        except RuntimeError as error:
+            raise SetupError(f"{weights} cannot be loaded: {error}") from error
 
     def __repr__(self) -> str:
         return f"<EmbeddedBackend {self.name} {self._slots} slots {'closed' if self._client is None else 'open'}>"
