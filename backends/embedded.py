@@ -22,8 +22,8 @@ from .weights import SMOLLM2, find_weights
 
 __all__ = ["EmbeddedBackend"]
 
-# Chosen by eye over some dozens of six-turn dialogs: below 0.6 the two soon repeat each other, above 0.9 they lose the
-# thread; the repeat penalty delays the moment when a model of this size begins to loop.
+# Usual values for chat, read over in a dozen dialogs, not tuned. The repeat penalty and `min_p` are there because a
+# model of this size soon loops or strays. Short replies suit talk, and keep many dialogs moving.
 _SAMPLING = Parameters(
     temperature=0.7,
     top_p=0.9,
@@ -39,8 +39,9 @@ class EmbeddedBackend:
     slots: how many requests are worked on at once. context_tokens: of each slot, for prompt and reply together; a
         longer prompt is refused. threads: processors to use, all by default.
 
-    With the same seed a request alone, or among the same others, gets the same words; among others the arithmetic of
-    the batch may differ in the last digit, and with it, now and then, a word.
+    With the same seed a request that is alone gets the same words again; among others the arithmetic of the batch may
+    differ in the last digit, and with it, now and then, a word. A reply cut off at its token limit ends with its last
+    whole sentence.
     """
 
     def __init__(
