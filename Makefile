@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 demo: .venv/demo
 	$(BIN)/playact models fetch
-	$(BIN)/playact run examples/cafe.yaml -n 50 --concurrency 50 --max-turns 4
+	$(BIN)/playact run examples/cafe.yaml -n 50 --concurrency 50 --max-turns 4 --seed 1
 
 test: .venv/dev
 	$(BIN)/playact models fetch
