@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from ..engine.errors import SetupError
+from ..engine.transcript import plain
 
 __all__ = ["main"]
 
 USAGE_ERROR = 2
+READER_GONE = 141  # what a shell says of a command that a closed pipe ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command. Gives 0, 1 when a dialog failed, 2 for what the user must put right, 130 after Ctrl-C."""
+    """Runs a command. Gives 0, 1 when a dialog failed, 2 for what the user must put right, 130 after Ctrl-C.
+
+    What the user must put right is one line on standard error. Raises SystemExit with 2 for wrong arguments.
+    """
+    _open_closed_streams()
     options = _parser().parse_args(arguments)
     if getattr(options, "verbose", False):
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
@@ -26,18 +34,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except SetupError as error:
-        print(f"playact: {error}", file=sys.stderr)
-        return USAGE_ERROR
-    except BrokenPipeError:
+        return _refused(str(error))
+    except (BrokenPipeError, SystemExit):  # rich turns the first into the second
         # Whoever read our output has gone, as `head` does; what is still buffered has nowhere to go.
         sys.stdout = None
-        return USAGE_ERROR
+        return READER_GONE
+    except OSError as error:  # such as a full disk behind standard output
+        sys.stdout = None
+        return _refused(str(error))
     except KeyboardInterrupt:
         return 130
 
 
+def _refused(reason: str) -> int:
+    """Says it in one line, whatever names of files and answers of servers it quotes."""
+    print(f"playact: {' '.join(plain(reason).split())}", file=sys.stderr)
+    return USAGE_ERROR
+
+
+def _open_closed_streams() -> None:
+    """What the shell has closed, as `2>&-` does, leads to nowhere: else the next file to be opened takes its place."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    # Never closed: they live as long as the process.
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_refused(f"{message}; see {self.prog} --help"))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="playact", description="Plays many persona dialogs at once.")
+    parser = _Parser(prog="playact", description="Plays many persona dialogs at once.")
     parser.add_argument("--version", action="version", version=f"playact {version('playact')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="play the dialogs of a scenario file"))
@@ -106,7 +140,7 @@ def _fetch(_: argparse.Namespace) -> int:
 
 
 def _positive(text: str) -> int:
-    number = int(text) if text.lstrip("-").isdigit() else 0
+    number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return number

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TextIO
 
 import anyio
@@ -47,22 +48,26 @@ class Progress:
 async def shown_progress(
     statistics: Callable[[], Statistics], dialogs: int, out: TextIO, *, is_quiet: bool
 ) -> AsyncIterator[None]:
-    """Shows progress meanwhile: a line that renews itself on a terminal, else a line now and then; nothing if quiet."""
+    """Shows progress meanwhile: a line that renews itself on a terminal, else a line now and then; nothing if quiet.
+
+    When `out` has gone, as a terminal that was closed, nothing more is shown.
+    """
     progress = Progress(dialogs)
     if is_quiet:
         yield
         return
     async with anyio.create_task_group() as tasks:
-        show = _on_screen if out.isatty() else _as_lines
-        tasks.start_soon(show, progress, statistics, out)
+        is_screen = out.isatty() and os.environ.get("TERM") != "dumb"
+        tasks.start_soon(_on_screen if is_screen else _as_lines, progress, statistics, out)
         yield
         tasks.cancel_scope.cancel()
 
 
 async def _as_lines(progress: Progress, statistics: Callable[[], Statistics], out: TextIO) -> None:
-    while True:
-        await anyio.sleep(_LINE_EVERY_S)
-        print(progress.line(statistics()), file=out, flush=True)
+    with suppress(OSError):
+        while True:
+            await anyio.sleep(_LINE_EVERY_S)
+            print(progress.line(statistics()), file=out, flush=True)
 
 
 async def _on_screen(progress: Progress, statistics: Callable[[], Statistics], out: TextIO) -> None:
@@ -70,7 +75,7 @@ async def _on_screen(progress: Progress, statistics: Callable[[], Statistics], o
     from rich.live import Live
     from rich.text import Text
 
-    with Live(console=Console(file=out), auto_refresh=False, transient=True) as live:
+    with suppress(OSError), Live(console=Console(file=out), auto_refresh=False, transient=True) as live:
         while True:
             live.update(Text(progress.line(statistics())), refresh=True)
             await anyio.sleep(_SCREEN_EVERY_S)

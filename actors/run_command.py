@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import sys
+import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +21,7 @@ import anyio
 from ..engine.dialog import Dialog
 from ..engine.digest import DatasetDigest
 from ..engine.errors import SetupError, WeightsMissing
+from ..engine.run import Run
 from ..engine.simulation import Simulation, Statistics
 from ..engine.transcript import plain
 from .dataset_file import DatasetFile
@@ -27,6 +32,7 @@ __all__ = ["RunCommand"]
 
 _DEFAULT_CONCURRENCY = 256
 _FAILED = 1
+_PATIENCE_S = 1.0  # `timeout` sends its signal twice, so a second one means "at once" only when it comes later
 
 
 @dataclass(kw_only=True)
@@ -44,19 +50,24 @@ class RunCommand:
     as_json: bool = False
     is_quiet: bool = False
 
+    _ended: Counter[str] = field(default_factory=Counter, init=False)
     _failures: Counter[str] = field(default_factory=Counter, init=False)
     _first_errors: dict[str, str] = field(default_factory=dict, init=False)
     _digest: DatasetDigest = field(default_factory=DatasetDigest, init=False)
     _first: Dialog | None = field(default=None, init=False)
     _trouble: Exception | None = field(default=None, init=False)
+    _live: anyio.CancelScope | None = field(default=None, init=False)
     _signal: signal.Signals | None = field(default=None, init=False)
+    _signalled_at: float = field(default=0.0, init=False)
 
     def run(self) -> int:
         """The exit code. Raises `SetupError` for what the user must put right."""
         playbill = Playbill.from_file(self.file)
         self.dialogs = self.dialogs or playbill.dialogs
         with ExitStack() as stack:
-            file = stack.enter_context(DatasetFile(self.out, overwrites=self.overwrites)) if self.out else None
+            file = (
+                stack.enter_context(DatasetFile(self.out, overwrites=self.overwrites)) if self.out is not None else None
+            )
             options = {"use_uvloop": find_spec("uvloop") is not None}
             try:
                 summary = anyio.run(self._play, playbill, file, backend_options=options)
@@ -65,35 +76,52 @@ class RunCommand:
                 summary = anyio.run(self._play, playbill, file, backend_options=options)
         if self._trouble is not None:
             raise self._trouble
-        self._report(summary, file)
+        if summary is not None:
+            self._report(summary, file)
         if self._signal is not None:
             return 128 + self._signal
         return _FAILED if self._failures else 0
 
-    async def _play(self, playbill: Playbill, file: DatasetFile | None) -> _Summary:
+    async def _play(self, playbill: Playbill, file: DatasetFile | None) -> _Summary | None:
+        """None when a signal came before the model was ready."""
         changes = {} if self.max_turns is None else {"max_turns": self.max_turns}
         assert self.dialogs is not None
-        async with Simulation(
-            model=self.model or playbill.model,
-            concurrency=self.concurrency or playbill.concurrency or _DEFAULT_CONCURRENCY,
-            seed=self.seed if self.seed is not None else playbill.seed,
-            tune_collector=True,
-        ) as simulation:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._stop_on_signal, tasks.cancel_scope)
-                async with shown_progress(simulation.statistics, self.dialogs, sys.stderr, is_quiet=self.is_quiet):
-                    async for dialog in simulation.run(playbill.scenarios(self.dialogs, **changes)):
-                        if not self._could_take(dialog, file):
-                            break
-                tasks.cancel_scope.cancel()
-            return _Summary(simulation.statistics(), simulation.seed, str(simulation.model))
+        is_screen_taken = self.out == "-" and sys.stdout.isatty()
+        self._live = anyio.CancelScope()
+        with self._live, _signals_given_to(self._stop):
+            async with Simulation(
+                model=self.model or playbill.model,
+                concurrency=self.concurrency or playbill.concurrency or _DEFAULT_CONCURRENCY,
+                seed=self.seed if self.seed is not None else playbill.seed,
+                tune_collector=True,
+            ) as simulation:
+                run = simulation.run(playbill.scenarios(self.dialogs, **changes))
+                is_quiet = self.is_quiet or is_screen_taken
+                self._live = anyio.CancelScope()
+                with self._live:
+                    async with shown_progress(simulation.statistics, self.dialogs, sys.stderr, is_quiet=is_quiet):
+                        await self._take_all(run, file)
+                if self._signal is not None:
+                    with anyio.move_on_after(0, shield=True):  # takes what had finished by then, and waits for nothing
+                        await self._take_all(run, file)
+                return _Summary(simulation.statistics(), simulation.seed, str(simulation.model))
+        return None
 
-    async def _stop_on_signal(self, cancel_scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            async for number in signals:
-                self._signal = number
-                cancel_scope.cancel()
-                return
+    def _stop(self, number: signal.Signals) -> None:
+        """Ends the run in good order; when that takes too long, the next signal ends the process."""
+        if self._signal is None:
+            self._signal, self._signalled_at = number, time.monotonic()
+            assert self._live is not None
+            self._live.cancel()
+        elif time.monotonic() - self._signalled_at > _PATIENCE_S:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    async def _take_all(self, run: Run, file: DatasetFile | None) -> None:
+        if self._trouble is None:
+            async for dialog in run:
+                if not self._could_take(dialog, file):
+                    break
 
     def _could_take(self, dialog: Dialog, file: DatasetFile | None) -> bool:
         """False when the dialog cannot be kept: then there is no use in going on."""
@@ -105,7 +133,9 @@ class RunCommand:
             return False
         self._digest.add(dialog)
         ending = dialog.ending
-        if ending is not None and ending.failed:
+        assert ending is not None
+        self._ended[ending.reason] += 1
+        if ending.failed:
             self._failures[ending.detail] += 1
             self._first_errors.setdefault(ending.detail, ending.error or "")
         elif self._first is None:
@@ -114,40 +144,45 @@ class RunCommand:
 
     def _report(self, summary: _Summary, file: DatasetFile | None) -> None:
         if not self.is_quiet:
-            if file is None and self._first is not None and not self.as_json:
+            if self._shows_first(file) and self._first is not None:
                 self._first.print()
-            for line in self._lines(summary, file):
-                print(line, file=sys.stderr)
+            _tell(self._lines(summary, file))
         if self.as_json:
             print(json.dumps(self._as_json(summary), ensure_ascii=False), flush=True)
+
+    def _shows_first(self, file: DatasetFile | None) -> bool:
+        return file is None and self._first is not None and not self.as_json
 
     def _lines(self, summary: _Summary, file: DatasetFile | None) -> list[str]:
         now = summary.statistics
         seconds = max(now.seconds, 1e-9)
-        ended = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(now.ended.items()))
+        ended = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(self._ended.items()))
+        dialogs = self._ended.total()
         lines = [
-            f"{now.dialogs} dialogs in {duration(now.seconds)}: {ended or 'none'}",
+            f"{dialogs} dialogs in {duration(now.seconds)}: {ended or 'none'}",
             f"{now.turns} turns, {now.turns / seconds:.1f} turns/s, {now.completion_tokens} tokens, "
             f"{now.completion_tokens / seconds:.0f} tokens/s; model {summary.model}, seed {summary.seed}",
         ]
         lines += [
-            f"failed: {count} x {kind}: {plain(self._first_errors[kind])[:200]}"
+            f"failed: {count} x {kind}: {' '.join(plain(self._first_errors[kind]).split())[:200]}"
             for kind, count in self._failures.most_common()
         ]
         if self._signal is not None:
             lines.append(f"stopped by {self._signal.name}")
         if file is not None:
-            lines.append(f"{file.dialogs} dialogs are in {file.path}")
-        elif now.dialogs > 1:
+            lines.append(f"{file.dialogs or 'no'} dialogs are in {file.name}")
+        elif not self._shows_first(file):
+            lines.append("no dialog was kept; --out PATH.jsonl keeps them")
+        elif dialogs > 1:
             lines.append("one dialog was shown and none was kept; --out PATH.jsonl keeps them")
         return lines
 
     def _as_json(self, summary: _Summary) -> dict[str, Any]:
         now = summary.statistics
         return {
-            "dialogs": now.dialogs,
+            "dialogs": self._ended.total(),
             "failed": dict(self._failures),
-            "ended": dict(now.ended),
+            "ended": dict(self._ended),
             "turns": now.turns,
             "tokens": now.completion_tokens,
             "prompt_tokens": now.prompt_tokens,
@@ -165,6 +200,33 @@ class _Summary:
     statistics: Statistics
     seed: int
     model: str
+
+
+@contextmanager
+def _signals_given_to(handle: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Those that are ignored already, as `nohup` has it, stay ignored."""
+    loop = asyncio.get_running_loop()
+    numbers = [each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if not _is_ignored(each)]
+    for number in numbers:
+        loop.add_signal_handler(number, handle, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
+
+
+def _tell(lines: list[str]) -> None:
+    """On standard error; when nobody reads it any more, what is left to be said is dropped."""
+    try:
+        for line in lines:
+            print(line, file=sys.stderr)
+    except OSError:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for as long as the process lives
 
 
 def _offer_weights(missing: WeightsMissing) -> None:
