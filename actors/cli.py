@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     What the user must put right is one line on standard error. Raises SystemExit with 2 for wrong arguments.
     """
     _open_closed_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does: not every terminal has every letter
     options = _parser().parse_args(arguments)
     if getattr(options, "verbose", False):
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")

@@ -66,7 +66,7 @@ class DatasetFile:
 
     def _write_whole(self, line: bytes) -> None:
         file = self._file
-        if not self.dialogs and os.path.isfile(self._path):
+        if self._overwrites and not self.dialogs and os.path.isfile(self._path):
             file.truncate(0)
         end = os.fstat(file.fileno()).st_size
         written = 0

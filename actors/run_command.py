@@ -65,9 +65,7 @@ class RunCommand:
         playbill = Playbill.from_file(self.file)
         self.dialogs = self.dialogs or playbill.dialogs
         with ExitStack() as stack:
-            file = (
-                stack.enter_context(DatasetFile(self.out, overwrites=self.overwrites)) if self.out is not None else None
-            )
+            file = None if self.out is None else stack.enter_context(DatasetFile(self.out, overwrites=self.overwrites))
             options = {"use_uvloop": find_spec("uvloop") is not None}
             try:
                 summary = anyio.run(self._play, playbill, file, backend_options=options)
