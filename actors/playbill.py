@@ -59,9 +59,11 @@ class Playbill(Scenario):
             raise FileInvalid(
                 str(path), None, "holds no scenario; it needs at least `cast`, a list of two agents or more"
             )
-        _refuse_double_keys(str(path), root)
         try:
+            _refuse_double_keys(str(path), root)
             return cls.model_validate(content)
+        except RecursionError as error:
+            raise FileInvalid(str(path), None, "refers to itself without end, by an anchor inside itself") from error
         except ValidationError as error:
             raise _explained(str(path), root, error) from error
 

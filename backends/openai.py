@@ -102,10 +102,7 @@ class OpenAIBackend:
 
     def _new_wire(self) -> ChatWire:
         base_url = (self._base_url or os.environ.get("OPENAI_BASE_URL") or _VENDOR).rstrip("/")
-        address = urlsplit(base_url)
-        if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc:
-            raise SetupError(f'{self.name} needs a base URL like "http://host:port/v1"; see OPENAI_BASE_URL')
-        vendor = address.hostname == _VENDORS_HOST
+        vendor = _host_of(base_url, self.name) == _VENDORS_HOST
         headers = self._all_headers()
         if vendor and "authorization" not in headers:
             raise KeyMissing(self.name, "OPENAI_API_KEY")
@@ -115,6 +112,8 @@ class OpenAIBackend:
             transport = self._new_transport(base_url, headers)
         except ModuleNotFoundError as error:
             raise ExtraMissing("openai", "openai", error.name or "openai") from error
+        except ImportError as error:  # it is here, and something it needs is not
+            raise SetupError(f"{self.name} cannot be loaded: {error}") from error
         secrets = [text.rpartition(" ")[2] for name, text in headers.items() if name not in _NO_SECRETS]
         return ChatWire(
             self.name, transport, model=self._model, defaults=self._defaults, vendor=vendor, secrets=secrets
@@ -146,3 +145,16 @@ class OpenAIBackend:
 
     def __repr__(self) -> str:
         return f"<OpenAIBackend {self.name} {self._state}>"
+
+
+def _host_of(base_url: str, name: str) -> str:
+    """The host; raises `SetupError` for what is no address of a web service."""
+    try:
+        address = urlsplit(base_url)
+        is_good = address.scheme in ("http", "https") and "@" not in address.netloc and address.port != 0
+        host = address.hostname
+    except ValueError:  # a port that is none, a bracket that is not closed
+        is_good, host = False, None
+    if not is_good or not host:
+        raise SetupError(f'{name} needs a base URL like "http://host:port/v1"; see OPENAI_BASE_URL')
+    return host

@@ -23,8 +23,8 @@ def backend_named(model: str) -> Backend:
         raise UnknownBackend(model, tuple(sorted(offered)))
     try:
         factory = offered[name].load()
-    except ImportError as error:
-        raise SetupError(f"the backend {name} cannot be loaded: {error}; try: pip install 'playact[{name}]'") from error
+    except (ImportError, AttributeError) as error:
+        raise SetupError(f"the backend {name} cannot be loaded: {error}; try to install its package again") from error
     backend: Backend = factory(rest)
     return backend
 

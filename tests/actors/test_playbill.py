@@ -72,6 +72,11 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, change: tuple[str, 
     assert len(str(refusal.value).splitlines()) == 1
 
 
+def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileInvalid, match="refers to itself"):
+        playbill(tmp_path, "cast: &a [*a]\n")
+
+
 @pytest.mark.parametrize("text", ["", "- a list", "only words"])
 def test_a_file_without_a_scenario_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(FileInvalid, match="holds no scenario"):

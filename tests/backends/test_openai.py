@@ -204,7 +204,17 @@ class TestSettings:
 
         assert "Authorization" not in server.asked[0].headers
 
-    @pytest.mark.parametrize("base_url", ["localhost:8000/v1", "ftp://host/v1", "http://", "http://user:pw@host/v1"])
+    @pytest.mark.parametrize(
+        "base_url",
+        [
+            "localhost:8000/v1",
+            "ftp://host/v1",
+            "http://",
+            "http://user:pw@host/v1",
+            "http://h:99999/v1",
+            "http://[::1/v1",
+        ],
+    )
     async def test_a_base_url_that_is_none_is_refused_on_opening(self, base_url: str) -> None:
         with pytest.raises(SetupError, match="http://host:port/v1"):
             await OpenAIBackend("m", base_url=base_url, api_key=KEY).open()
