@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from pydantic import Field, ValidationError
 from ..engine.completion import Parameters
 from ..engine.dialog import Context
 from ..engine.errors import FileInvalid
+from ..engine.program.plan import Cycle
 from .agent import Agent
 from .orchestrators import orchestrators_by_name
 from .personas import Persona
@@ -67,12 +67,11 @@ class Playbill(Scenario):
         except ValidationError as error:
             raise _explained(str(path), root, error) from error
 
-    def scenarios(self, dialogs: int, **changes: Any) -> Iterator[Scenario]:
+    def scenarios(self, dialogs: int, **changes: Any) -> Cycle[Scenario]:
         """The scenario of each dialog, with `changes` (such as `max_turns`) in all of them."""
         shared = {name: getattr(self, name) for name in Scenario.model_fields} | changes
         contexts = self.contexts or (self.context,)
-        variants = [Scenario(**(shared | {"context": context})) for context in contexts]
-        return (variants[number % len(variants)] for number in range(dialogs))
+        return Cycle([Scenario(**(shared | {"context": context})) for context in contexts], dialogs)
 
 
 def _explained(path: str, root: yaml.Node, error: ValidationError) -> FileInvalid:

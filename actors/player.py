@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..engine.actor import Actor, ActorRef, handles
 from ..engine.completion import Backend, CompletionRequest, ToolCall, Usage
-from ..engine.errors import ReplyEmpty
-from ..engine.messages import Fact, Request, Thought, ToolCalled, ToolReturned, Uttered
+from ..engine.errors import ReplyEmpty, ReplyInvalid
+from ..engine.messages import EndMarked, Fact, Request, Thought, ToolCalled, ToolReturned, Uttered
 from ..engine.performance import Performance
 from ..engine.seeds import derive, generator
 from .agent import Agent
@@ -18,7 +19,7 @@ from .memory import Memory
 from .orchestrators import Advise, Orchestrator
 from .tools import Toolbox
 
-__all__ = ["AgentActor", "Part", "TakeTurn", "Turned"]
+__all__ = ["AgentActor", "Part", "TakeTurn"]
 
 _EMPTY_REPLIES = 3
 _TOOL_ROUNDS = 8
@@ -38,22 +39,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
-    """A turn as its speaker leaves it: facts still to be published, and whether the agent means to end the dialog."""
-
-    facts: tuple[Fact, ...]
-    has_finished: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TakeTurn(Request[Turned]):
-    """Asks an agent to speak."""
+class TakeTurn(Request[tuple[Fact, ...]]):
+    """Asks an agent to speak. The answer is the turn as its speaker leaves it: facts still to be published."""
 
 
 @dataclass(slots=True)
 class _Draft:
     """What a turn has come to so far; it counts for nothing until the stage publishes it."""
 
+    attempts: int
     facts: list[Fact] = field(default_factory=list)
     usage: Usage = Usage()
 
@@ -76,9 +70,19 @@ class AgentActor(Actor):
         self._memory.take(fact)
 
     @handles(TakeTurn)
-    async def take_turn(self, request: TakeTurn) -> Turned:
+    async def take_turn(self, request: TakeTurn) -> tuple[Fact, ...]:
         """Raises `BackendError` when the model cannot be had, `ReplyEmpty` when it keeps saying nothing."""
-        draft = _Draft()
+        attempts = 0
+        while True:
+            try:
+                return await self._turn(attempts)
+            except (ReplyEmpty, ReplyInvalid) as error:
+                attempts += 1
+                if not self._performance.may_take_turn_again(error, attempts):
+                    raise
+
+    async def _turn(self, attempts: int) -> tuple[Fact, ...]:
+        draft = _Draft(attempts)
         for adviser in self._advisers:
             advice = await self.ask(adviser, Advise(self._memory.last_heard))
             if advice is not None:
@@ -91,7 +95,11 @@ class AgentActor(Actor):
             text = self._agent.postprocess(text)
         if text:
             draft.facts.append(Uttered(self._name, text, draft.usage))
-        return Turned(tuple(draft.facts), has_finished)
+        elif not has_finished:
+            raise ReplyEmpty(self._name, 1)  # after its own postprocessing
+        if has_finished:
+            draft.facts.append(EndMarked(self._name))
+        return tuple(draft.facts)
 
     def _opening(self) -> str:
         openings = self._agent.openings
@@ -125,7 +133,8 @@ class AgentActor(Actor):
 
     async def _use(self, toolbox: Toolbox, call: ToolCall) -> tuple[Fact, Fact]:
         called = ToolCalled(self._name, call.name, toolbox.arguments(call), call.id)
-        return called, ToolReturned(self._name, call.name, await toolbox.call(call), call.id)
+        output = await self._performance.once(f"{call.name} {call.id} {call.arguments}", partial(toolbox.call, call))
+        return called, ToolReturned(self._name, call.name, output, call.id)
 
     def _words(self, text: str, draft: _Draft) -> tuple[str, bool]:
         """What is said aloud: without thoughts, the speaker's own name before it, and the end marker."""
@@ -139,7 +148,7 @@ class AgentActor(Actor):
 
     def _request(self, draft: _Draft, *, offers_tools: bool) -> CompletionRequest:
         performance, agent = self._performance, self._agent
-        sequence = performance.next_call()
+        sequence = performance.calls
         return CompletionRequest(
             messages=self._memory.messages(draft.facts),
             parameters=agent.model_parameters,
@@ -148,4 +157,5 @@ class AgentActor(Actor):
             think=agent.think or None,
             dialog=performance.id,
             sequence=sequence,
+            attempt=draft.attempts,
         )

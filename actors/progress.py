@@ -9,7 +9,7 @@ from typing import TextIO
 
 import anyio
 
-from ..engine.simulation import Statistics
+from ..engine.statistics import Statistics
 
 __all__ = ["Progress", "duration", "shown_progress"]
 

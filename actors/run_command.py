@@ -22,7 +22,8 @@ from ..engine.dialog import Dialog
 from ..engine.digest import DatasetDigest
 from ..engine.errors import SetupError, WeightsMissing
 from ..engine.run import Run
-from ..engine.simulation import Simulation, Statistics
+from ..engine.simulation import Simulation
+from ..engine.statistics import Statistics
 from ..engine.transcript import plain
 from .dataset_file import DatasetFile
 from .playbill import Playbill

@@ -77,6 +77,12 @@ class Scenario(BaseModel):
         stage = partial(Stage, self.names, players, performance.dialog, self.turn_policy, self.max_turns)
         return scope.ask(scope.spawn(stage, name="stage"), Conduct())
 
+    def recipe(self) -> dict[str, Any]:
+        """The scenario as JSON, but for its seed; see `recipes`."""
+        from .recipes import recipe_of
+
+        return recipe_of(self)
+
     def _spawn(self, part: Part, performance: Performance) -> ActorRef:
         scope, dialog = performance.scope, performance.dialog
         advisers = tuple(

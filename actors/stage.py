@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..engine.actor import Actor, ActorRef, handles
 from ..engine.dialog import Dialog, Ending
-from ..engine.messages import Request
+from ..engine.messages import EndMarked, Fact, Request
 from .endings import are_goodbyes, is_loop
 from .player import TakeTurn
 
@@ -39,7 +39,7 @@ class Conduct(Request[Ending]):
 class Stage(Actor):
     """Asks one agent after another to speak, and publishes each turn before the next begins."""
 
-    __slots__ = ("_cast", "_dialog", "_max_turns", "_players", "_turn_policy")
+    __slots__ = ("_cast", "_dialog", "_end_is_marked", "_max_turns", "_players", "_turn_policy")
 
     def __init__(
         self, cast: Sequence[str], players: Sequence[ActorRef], dialog: Dialog, turn_policy: TurnPolicy, max_turns: int
@@ -49,23 +49,28 @@ class Stage(Actor):
         self._dialog = dialog
         self._turn_policy = turn_policy
         self._max_turns = max_turns
+        self._end_is_marked = False
+
+    def fold(self, fact: Fact) -> None:
+        if type(fact) is EndMarked:
+            self._end_is_marked = True
 
     @handles(Conduct)
     async def conduct(self, request: Conduct) -> Ending:
         """How the dialog ended. Raises what keeps an agent from speaking."""
-        while True:
+        while (ending := self._ending()) is None:
             choice = self._turn_policy.next_speaker(self._cast, self._dialog)
             speaker = choice if isinstance(choice, int) else await choice
             turn = await self.ask(self._players[speaker], TakeTurn())
-            await self.publish(*turn.facts)
-            ending = self._ending(turn.has_finished)
-            if ending is not None:
-                return ending
+            await self.publish(*turn)
+        return ending
 
-    def _ending(self, has_finished: bool) -> Ending | None:
+    def _ending(self) -> Ending | None:
         turns = self._dialog.turns
-        if has_finished:
+        if self._end_is_marked:
             return Ending(reason="finished", detail="end marker")
+        if not turns:
+            return None
         if are_goodbyes(turns):
             return Ending(reason="finished", detail="goodbyes")
         if is_loop(turns, len(self._cast)):

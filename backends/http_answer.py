@@ -47,7 +47,7 @@ def failure_of(backend: str, answer: Answer, secrets: Sequence[str] = ()) -> Bac
     if status in _OVERLOADED:
         return BackendOverloaded(backend, reason, _retry_after_s(answer.headers))
     if status in _WORTH_ANOTHER_TRY or status >= 500:
-        return BackendUnavailable(backend, reason)
+        return BackendUnavailable(backend, reason, may_have_cost=False)
     return BackendRefused(backend, reason)
 
 

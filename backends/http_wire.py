@@ -162,7 +162,9 @@ class HttpWire:
             case ConnectionResetError() | BrokenPipeError():
                 return BackendUnavailable(self._backend, "the connection was cut before the reply was complete")
         place = f"{self._host}:{self._port}"
-        return BackendUnavailable(self._backend, presentable(f"cannot connect to {place}: {error}"))
+        return BackendUnavailable(
+            self._backend, presentable(f"cannot connect to {place}: {error}"), may_have_cost=False
+        )
 
     def __repr__(self) -> str:
         return f"<HttpWire {self._host}:{self._port} {'closed' if self._is_closed else 'open'}>"

@@ -109,7 +109,7 @@ class ScriptedBackend:
                 retry_after_s = weather.retry_after_s
                 raise BackendOverloaded(self.name, "429: too many requests", retry_after_s)
             case "unavailable":
-                raise BackendUnavailable(self.name, "500: internal error")
+                raise BackendUnavailable(self.name, "500: internal error", may_have_cost=False)
             case "cut":
                 raise BackendUnavailable(self.name, "the connection was cut")
             case "malformed":

@@ -36,7 +36,8 @@ from .retry import Retry
 from .run import Run
 from .script import run
 from .seeds import derive, derive_id, generator
-from .simulation import Simulation, Statistics
+from .simulation import Simulation
+from .statistics import Statistics
 
 __all__ = [
     "Simulation",

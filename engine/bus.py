@@ -19,7 +19,7 @@ import anyio.abc
 
 from .actor import ActorRef, Handler, OnFailure
 from .clock import Clock, RealClock
-from .errors import ActorStopped, CircularAsk, UnhandledMessage
+from .errors import ActorStopped, CircularAsk, DialogStopped, SetupError, UnhandledMessage
 from .log import logger
 from .messages import ActorFailed, DeadLetter, Fact, Record, Request
 from .promise import Promise, promises
@@ -318,6 +318,11 @@ class Bus:
 
     def _supervise(self, ref: ActorRef, error: Exception) -> None:
         ref.is_stale = True
+        if isinstance(
+            error, DialogStopped | SetupError
+        ):  # an ending, or the user's to put right: no failure of an actor
+            ref.scope.failed(error)
+            return
         decision = self._decide(ref)
         if ref.scope.failure is error:
             return  # it came up from an actor that was asked; the decision was made there

@@ -127,9 +127,14 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a backend can do; `in_flight` is how many calls it takes at once, None for as many as come."""
+    """What a backend can do.
+
+    in_flight: how many calls it takes at once, None for as many as come.
+    max_tokens: the longest reply when a request sets no limit, None when the backend does not know.
+    """
 
     in_flight: int | None = None
+    max_tokens: int | None = None
     tools: bool = False
     response_schema: bool = False
     seed: bool = False

@@ -1,12 +1,18 @@
-"""Sends model calls when the scheduler says so: the one place where a call waits for room or to be tried again."""
+"""Sends model calls when the scheduler says so: the one place where a call waits for room, money or another try."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from .budget import Account, Purse
+from .budget.amount import NOTHING, Amount
+from .budget.prices import Price
 from .bus import Bus
 from .completion import Backend, Completion, CompletionRequest, Usage
 from .errors import BackendError
+from .journal.journal import Diary, Journal
 from .log import logger
 from .messages import CallRetried
 from .promise import Promise
@@ -14,7 +20,34 @@ from .retry import Retry, verdict_on
 from .scheduler import Call, Lane, Scheduler
 from .seeds import derive
 
-__all__ = ["Dispatcher"]
+__all__ = ["Asker", "Dispatcher"]
+
+
+class Asker(Protocol):
+    """Whose call it is: a dialog, by its number, with its diary and its account where there are such."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def account(self) -> Account | None: ...
+
+    @property
+    def diary(self) -> Diary | None: ...
+
+    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int) -> None:
+        """Called as soon as a reply is there, whatever becomes of the asker then."""
+        ...
+
+
+@dataclass(slots=True)
+class _Hold:
+    """Money laid aside for a call. `spent` is the most it can have cost until it is known to be less."""
+
+    price: Price
+    reserved: Amount
+    spent: Amount
+    is_answered: bool = False
 
 
 @dataclass(slots=True)
@@ -34,40 +67,117 @@ class _Traffic:
 
 
 class Dispatcher:
-    """Completes requests over backends within their limits.
+    """Completes requests over backends within their limits and the budget.
 
     A call runs in its asker's own task, so cancelling a dialog gives its calls up. A call that failed and may be tried
-    again waits, then re-enters its lane with the place it had.
+    again waits, then re-enters its lane with the place it had. Nothing is sent before what its dialog said so far, and
+    what the call may cost, is durable: only what is under way when the process is killed may be paid for twice.
     """
 
-    def __init__(self, bus: Bus, scheduler: Scheduler, retry: Retry, in_flight: int | None = None) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        scheduler: Scheduler,
+        retry: Retry,
+        in_flight: int | None = None,
+        *,
+        journal: Journal | None = None,
+        purse: Purse | None = None,
+    ) -> None:
         self.traffic = _Traffic()
         self._bus = bus
         self._scheduler = scheduler
         self._retry = retry
         self._in_flight = in_flight
+        self._journal = journal
+        self._purse = purse
         self._waiting: dict[tuple[Lane, Call], Promise] = {}
+        self._short: deque[Promise] = deque()  # of money, until others are settled
 
-    async def complete(self, backend: Backend, request: CompletionRequest, call: Call) -> Completion:
+    async def complete(self, backend: Backend, request: CompletionRequest, asker: Asker) -> Completion:
         """The backend's reply.
 
-        Raises the last `BackendError` when trying again is of no use or has gone on long enough.
+        Raises the last `BackendError` when trying again is of no use or has gone on long enough, `BudgetSpent` when it
+        cannot be paid for.
         """
         lane = self._scheduler.lanes.get(backend.name) or self._lane(backend)
+        call = Call(asker.number, request.sequence)
+        if asker.diary is not None and not asker.diary.is_durable:
+            await asker.diary.durable()
         while True:
             if not lane.enter(call):
                 await self._wait(lane, call)
+            hold: _Hold | None = None
             try:
+                if self._purse is not None:
+                    hold = await self._reserve(self._purse, backend, request, asker.account)
                 completion = await backend.complete(request)
             except BackendError as error:
                 self.traffic.failed_calls += 1
+                if hold is not None and not error.may_have_cost:
+                    hold.spent = NOTHING
                 failure = error
             else:
                 self.traffic.add(completion.usage)
+                asker.take_reply(request, completion, 0 if hold is None else _answered(hold, completion.usage))
                 return completion
             finally:
+                if hold is not None:
+                    self._settle(hold, asker.account)
                 self._leave(lane)
             request = await self._try_again(backend, request, failure)
+
+    async def _reserve(
+        self, purse: Purse, backend: Backend, request: CompletionRequest, account: Account | None
+    ) -> _Hold:
+        price = purse.check(backend.name)
+        if not purse.has_caps:
+            return _Hold(price, NOTHING, NOTHING)
+        amount = purse.most(request, price, backend.capabilities.max_tokens)
+        hold = _Hold(price, amount, amount)
+        try:
+            is_new = True
+            while (is_new and self._short) or not purse.may_go(amount, account):
+                await self._wait_for_money(is_new=is_new)
+                is_new = False
+        finally:
+            self._wake_short()
+        if self._journal is not None:
+            try:
+                self._journal.tally.reserved = purse.account.reserved
+                await self._journal.durable(self._journal.touch())
+            except BaseException:
+                hold.spent = NOTHING
+                self._settle(hold, account)
+                raise
+        return hold
+
+    def _settle(self, hold: _Hold, account: Account | None) -> None:
+        assert self._purse is not None
+        self._purse.settle(hold.reserved, hold.spent, account)
+        if self._journal is not None:
+            self._journal.tally.reserved = self._purse.account.reserved
+            if not hold.is_answered:
+                self._journal.tally.lost += hold.spent
+        self._wake_short()
+
+    async def _wait_for_money(self, *, is_new: bool) -> None:
+        """First come, first served: who was woken and is still short waits at the head of the line again."""
+        turn = self._bus.promise()
+        (self._short.append if is_new else self._short.appendleft)(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.cancelled():
+                self._short.remove(turn)
+            raise
+
+    def _wake_short(self) -> None:
+        while self._short:
+            turn = self._short.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     def _lane(self, backend: Backend) -> Lane:
         limits = [limit for limit in (self._in_flight, backend.capabilities.in_flight) if limit is not None]
@@ -103,3 +213,11 @@ class Dispatcher:
                 turn.set_result(None)
                 return
             # Its asker was cancelled in this very moment: the place is free again.
+
+
+def _answered(hold: _Hold, usage: Usage) -> int:
+    """What the reply cost, in picodollars."""
+    hold.is_answered = True
+    cost = hold.price.cost(usage)
+    hold.spent = Amount(1, usage.total_tokens, cost)
+    return cost

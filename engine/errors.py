@@ -26,6 +26,16 @@ __all__ = [
     "KeyMissing",
     "WeightsMissing",
     "FileInvalid",
+    "JournalInvalid",
+    "JournalBusy",
+    "JournalUnwritable",
+    "CodeMissing",
+    "ReplayDiverged",
+    "PriceUnknown",
+    "DialogStopped",
+    "EndRecorded",
+    "BudgetSpent",
+    "TooManyFailures",
     "DialogFailed",
 ]
 
@@ -80,7 +90,9 @@ class SimulationClosed(PlayactError):
 
 
 class BackendError(PlayactError):
-    """A model call did not give a usable reply."""
+    """A model call gave no usable reply; `may_have_cost` says whether it may have to be paid for all the same."""
+
+    may_have_cost = False
 
     def __init__(self, backend: str, reason: str) -> None:
         super().__init__(backend, reason)
@@ -92,7 +104,15 @@ class BackendError(PlayactError):
 
 
 class BackendUnavailable(BackendError):
-    """The model could not be reached, broke off or took too long; asking again may help."""
+    """The model could not be reached, broke off or took too long; asking again may help.
+
+    `may_have_cost` is False when the model cannot have begun to think.
+    """
+
+    def __init__(self, backend: str, reason: str, may_have_cost: bool = True) -> None:
+        super().__init__(backend, reason)
+        self.args = (backend, reason, may_have_cost)
+        self.may_have_cost = may_have_cost
 
 
 class BackendOverloaded(BackendError):
@@ -110,6 +130,8 @@ class BackendRefused(BackendError):
 
 class ReplyInvalid(BackendError):
     """The backend answered with something that is not a reply."""
+
+    may_have_cost = True
 
 
 class ReplyEmpty(PlayactError):
@@ -199,6 +221,122 @@ class FileInvalid(SetupError):
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path}:{self.line}"
         return f"{where}: {self.reason}"
+
+
+class JournalInvalid(SetupError):
+    """A journal cannot be used: it is none, is damaged, or was made by another version; says what is wrong."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class JournalBusy(SetupError):
+    """Another process plays the run of this journal."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        super().__init__(path, holder)
+        self.path = path
+        self.holder = holder
+
+    def __str__(self) -> str:
+        return f"{self.path} is in use by {self.holder}; wait until it ends, or watch it with `playact status`"
+
+
+class JournalUnwritable(SetupError):
+    """The journal can take no more, as on a full disk; all that was acknowledged is in it."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: {self.reason}; put that right, then go on with `playact resume {self.path}`"
+
+
+class CodeMissing(SetupError):
+    """A journal's scenarios use Python code, which a journal names but never holds or imports."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(names)
+        self.names = names
+
+    def __str__(self) -> str:
+        return (
+            f"the scenarios use {', '.join(self.names)}; give the objects themselves, "
+            "as in Simulation.resume(path, code=[...]), or the scenarios again, as in run(scenarios)"
+        )
+
+
+class ReplayDiverged(PlayactError):
+    """A replay came to a question that the journal holds no answer to, or to another dialog than is in it."""
+
+    def __init__(self, dialog: str, call: int | None = None) -> None:
+        super().__init__(dialog, call)
+        self.dialog = dialog
+        self.call = call
+
+    def __str__(self) -> str:
+        what = f"dialog {self.dialog}" if self.call is None else f"call {self.call} of dialog {self.dialog}"
+        return (
+            f"{what} is not as it is in the journal: "
+            "the code has changed, or an orchestrator or tool goes by more than the dialog"
+        )
+
+
+class DialogStopped(PlayactError):
+    """A dialog ends here, and it is nobody's failure."""
+
+
+class EndRecorded(DialogStopped):
+    """A replay came to where the dialog broke off when it was played: it ends in the same way."""
+
+    def __init__(self, reason: str, detail: str, error: str | None = None) -> None:
+        super().__init__(reason, detail, error)
+        self.reason = reason
+        self.detail = detail
+        self.error = error
+
+
+class PriceUnknown(SetupError):
+    """A cap on money needs the price of every model, and one is not known."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        self.model = model
+
+    def __str__(self) -> str:
+        return f"the price of {self.model} is not known, so no cap on money can hold; give it in a file: --prices FILE"
+
+
+class BudgetSpent(DialogStopped):
+    """A model call would exceed a cap, of the run or of its dialog alone, even if nothing else were under way."""
+
+    def __init__(self, cap: str, is_of_run: bool = True) -> None:
+        super().__init__(cap, is_of_run)
+        self.cap = cap
+        self.is_of_run = is_of_run
+
+    def __str__(self) -> str:
+        return f"the budget is spent: {self.cap}"
+
+
+class TooManyFailures(PlayactError):
+    """So many dialogs failed that going on would be a waste."""
+
+    def __init__(self, failed: int, ended: int, reason: str) -> None:
+        super().__init__(failed, ended, reason)
+        self.failed = failed
+        self.ended = ended
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"stopped since {self.failed} of {self.ended} dialogs failed, most often so: {self.reason}"
 
 
 class DialogFailed(PlayactError):

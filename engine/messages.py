@@ -22,6 +22,8 @@ __all__ = [
     "ToolCalled",
     "ToolReturned",
     "Uttered",
+    "EndMarked",
+    "Forked",
     "DialogEnded",
     "CallRetried",
     "ActorFailed",
@@ -113,6 +115,21 @@ class Uttered(Fact):
     agent: str
     text: str
     usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class EndMarked(Fact):
+    """An agent means the dialog to end here, and was allowed to."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forked(Fact):
+    """What the dialog has behind it are the first turns of another; it goes its own way from here."""
+
+    parent: str
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .budget import Account
+from .budget.amount import NOTHING
 from .completion import Backend, Completion, CompletionRequest
 from .dialog import Dialog, Ending, Event, Turn
-from .errors import SetupError
-from .messages import DialogEnded, DialogStarted, Fact, Instructed, Thought, ToolCalled, ToolReturned, Uttered
-from .scheduler import Call
+from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, SetupError
+from .journal.journal import Diary
+from .messages import DialogEnded, DialogStarted, Fact, Instructed, Record, Thought, ToolCalled, ToolReturned, Uttered
+from .program.past import Past, content_of, key_of
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -32,14 +36,35 @@ class Playable(Protocol):
         ...
 
     def play(self, performance: Performance) -> Awaitable[Ending]:
-        """Sets up the actors in `performance.scope` and has them speak; says how it ended."""
+        """Sets up the actors in `performance.scope` and has them speak; says how it ended.
+
+        Where the dialog has a past, its facts are in the scope's log already, and the actors go on from there.
+        """
+        ...
+
+    def recipe(self) -> Mapping[str, Any]:
+        """The scenario as JSON, but for its seed; a plug of the engine makes it a scenario again."""
         ...
 
 
 class Performance:
     """What a scenario needs to play once. `dialog` grows by a turn with each `Uttered` that the scope publishes."""
 
-    __slots__ = ("_calls", "_on_end", "_simulation", "dialog", "number", "scope", "seed")
+    __slots__ = (
+        "_calls",
+        "_heard",
+        "_is_called_off",
+        "_past",
+        "_simulation",
+        "_told",
+        "account",
+        "dialog",
+        "number",
+        "on_end",
+        "on_failure",
+        "scope",
+        "seed",
+    )
 
     def __init__(
         self,
@@ -48,33 +73,54 @@ class Performance:
         dialog: Dialog,
         number: int,
         seed: int,
-        on_end: Callable[[Dialog], None] | None,
+        *,
+        on_end: Callable[[Dialog], None] | None = None,
+        past: Past | None = None,
     ) -> None:
         self.scope = scope
         self.dialog = dialog
         self.number = number
         self.seed = seed
+        self._calls = 0 if past is None else past.calls
+        self.account: Account | None = None
+        if simulation.purse is not None:
+            self.account = simulation.purse.account_for_dialog(NOTHING if past is None else past.spent)
+        self.on_failure: Callable[[Performance, BaseException], bool] | None = None  # True: somebody sees to it
         self._simulation = simulation
-        self._on_end = on_end
-        self._calls = 0
+        self.on_end = on_end
+        self._past = past
+        self._is_called_off = False
+        # Of the turn that is not finished: what was answered, should the turn be taken again.
+        self._heard: list[tuple[CompletionRequest, Completion]] = []
+        self._told: list[tuple[str, str]] = []
+        for record in past.records if past is not None else ():
+            scope.log.append(record)
+            self._add(record.fact)
         scope.listener = self._take
 
-    async def play(self, scenario: Playable) -> None:
+    async def play(self, scenario: Playable, *, is_retold: bool = True) -> None:
         """Plays the dialog to its one ending, which is published last; closes its scope.
 
         An exception is the ending of this dialog only, but for `SetupError`, which would end them all and so stops
-        the run.
+        the run. `is_retold`: subscribers of the run are first told the facts of the dialog's past.
         """
         ending = _CANCELLED
+        failure: BaseException | None = None
         try:
-            await self.scope.publish(DialogStarted(tuple(self.dialog.personas or ()), self.seed))
+            if not self.scope.log:
+                await self.scope.publish(DialogStarted(tuple(self.dialog.personas or ()), self.seed))
+            elif is_retold:
+                for record in self.scope.log.copy():
+                    await self.scope.tell(record)
             ending = await scenario.play(self)
         except Exception as error:
-            ending = _failure(error)
+            failure = error
             if isinstance(error, SetupError):
                 self.scope.bus.scope.failed(error)
         finally:
-            self._end(ending if self.scope.failure is None else _failure(self.scope.failure))
+            failure = self.scope.failure or failure
+            if failure is None or self.on_failure is None or not self.on_failure(self, failure):
+                self._end(ending if failure is None else _ending_by(failure))
 
     async def backend(self, model: str | Backend | None) -> Backend:
         """The run's backend for a model, opened at its first use; None is the run's own model. Raises `SetupError`."""
@@ -87,45 +133,151 @@ class Performance:
         """The dialog's id."""
         return self.scope.id
 
-    def next_call(self) -> int:
-        """The number of the dialog's next model call, for `CompletionRequest.sequence`."""
-        self._calls += 1
-        return self._calls - 1
+    @property
+    def calls(self) -> int:
+        """How many replies there were so far; the `sequence` of the next request."""
+        return self._calls if self._past is None else max(self._calls, self._past.next_call)
+
+    @property
+    def diary(self) -> Diary | None:
+        return self.scope.diary
 
     def complete(self, backend: Backend, request: CompletionRequest) -> Coroutine[Any, Any, Completion]:
-        """Asks a model, when there is room and again where that helps. Raises `BackendError`."""
-        return self._simulation.dispatcher.complete(backend, request, Call(self.number, request.sequence))
+        """Asks a model, when there is room and again where that helps. Raises `BackendError`.
+
+        What the journal has a reply to already is not asked again.
+        """
+        if self._past is not None and (completion := self._past.reply(request)) is not None:
+            self._calls = request.sequence + 1
+            self._heard.append((request, completion))
+            return _at_once(completion)
+        return self._simulation.dispatcher.complete(backend, request, self)
+
+    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int) -> None:
+        """Counts a reply, and keeps it for good where there is a journal."""
+        self._calls += 1
+        self._heard.append((request, completion))
+        if self.scope.diary is not None:
+            time = self.scope.bus.clock.wall()
+            self.scope.diary.add_reply(request.sequence, key_of(request), completion, time, picodollars)
+
+    async def once(self, key: str, do: Callable[[], Awaitable[str]]) -> str:
+        """What `do` gives; where there is a journal, it is done once, and what it gave is kept and not done again.
+
+        For what reaches beyond the dialog, such as a tool. `key` says what is asked.
+        """
+        text = None if self._past is None else self._past.answer(self.id, key)
+        if text is None:
+            text = await do()
+            if self.scope.diary is not None:
+                self.scope.diary.add_answer(key, text, self.scope.bus.clock.wall())
+        self._told.append((key, text))
+        return text
+
+    def may_take_turn_again(self, error: Exception, attempts: int) -> bool:
+        """Whether a turn that came to nothing may be tried once more, after so many attempts.
+
+        Where its last call failed, the calls and the tools before it are not asked again.
+        """
+        if not self._simulation.failures.policy.may_take_turn_again(error, attempts):
+            return False
+        if isinstance(error, BackendError):
+            self._calls = self._first_call
+            self._past = Past(replies=self._replies(), answers=self._answers())
+            self._heard, self._told = [], []
+        return True
+
+    def cancel(self) -> None:
+        """Ends the dialog for good, as cancelled, and nothing else."""
+        self._is_called_off = True
+        self.scope.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the dialog without playing it; where there is a journal, it can be resumed."""
+        self.scope.diary = None
+        self._end(_ending_by(error))
+
+    def as_past(self) -> Past:
+        """Where the dialog stands now, to be taken up again. Closes its scope."""
+        self.scope.close()
+        spent = NOTHING if self.account is None else self.account.spent
+        return Past(self.scope.log, self._first_call, spent, self._replies(), self._answers())
+
+    @property
+    def _first_call(self) -> int:
+        """The number of the first call of the turn that is not finished."""
+        return self._heard[0][0].sequence if self._heard else self._calls
+
+    def _replies(self) -> deque[dict[str, Any]]:
+        return deque(content_of(request, completion) for request, completion in self._heard)
+
+    def _answers(self) -> deque[dict[str, Any]]:
+        return deque({"key": key, "text": text} for key, text in self._told)
 
     def _end(self, ending: Ending) -> None:
-        self.scope.publish_now(DialogEnded(ending.reason, ending.detail, ending.error))
-        self.scope.close()
+        """Where there is a journal, a dialog is over when that is durable; one that was cut short is not over."""
+        scope = self.scope
+        is_cut_short = ending.reason == "cancelled" and not self._is_called_off
+        is_cut_short |= ending.reason == "budget" and self._simulation.is_out_of_money
+        if is_cut_short:
+            scope.diary = None
+        self._complete(ending)
+        if self._past is not None and self._past.digest not in (None, self.dialog.digest()):
+            ending = _ending_by(ReplayDiverged(self.id))
+            self._complete(ending)
+        record = scope.keep(DialogEnded(ending.reason, ending.detail, ending.error))
+        if scope.diary is None:
+            self._hand_out(record)
+        else:
+            scope.diary.end(ending.reason, self.dialog.digest())
+            scope.diary.when_durable(lambda: self._hand_out(record))
+
+    def _complete(self, ending: Ending) -> None:
         dialog = self.dialog
         dialog.ending = ending
         dialog.complete = ending.reason == "finished"
-        dialog.events = [row for record in self.scope.log if (row := _row(record.fact, int(record.time)))]
+        dialog.events = [row for record in self.scope.log if (row := row_of(record.fact, int(record.time)))]
         # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
         dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
         dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
+
+    def _hand_out(self, record: Record[Fact]) -> None:
+        self.scope.tell_now(record)
+        self.scope.close()
         self._simulation.ended(self)
-        if self._on_end is not None:
-            self._on_end(self.dialog)
+        if self.on_end is not None:
+            self.on_end(self.dialog)
 
     def _take(self, fact: Fact) -> None:
+        self._add(fact)
+        if type(fact) is Uttered:
+            self._simulation.turns += 1
+            self._heard.clear()
+            self._told.clear()
+
+    def _add(self, fact: Fact) -> None:
         if type(fact) is Uttered:
             dialog = self.dialog
             dialog.turns.append(Turn(speaker=fact.agent, text=fact.text))
             dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
-            self._simulation.turns += 1
 
     def __repr__(self) -> str:
         return f"<Performance {self.number} of {self.dialog.id}, {len(self.dialog)} turns>"
 
 
-def _failure(error: BaseException) -> Ending:
+async def _at_once(completion: Completion) -> Completion:
+    return completion
+
+
+def _ending_by(error: BaseException) -> Ending:
+    if isinstance(error, BudgetSpent):
+        return Ending(reason="budget", detail=error.cap)
+    if isinstance(error, EndRecorded):
+        return Ending.model_validate({"reason": error.reason, "detail": error.detail, "error": error.error})
     return Ending(reason="failed", detail=type(error).__name__, error=str(error) or type(error).__name__)
 
 
-def _row(fact: Fact, timestamp: int) -> Event | None:
+def row_of(fact: Fact, timestamp: int) -> Event | None:
     """A fact as a row of the dialog's `events`, in sdialog's words; None for those that have no row there."""
     match fact:
         case Uttered():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .errors import BackendOverloaded, BackendRefused, BackendUnavailable, ReplyInvalid
+from .errors import BackendOverloaded, BackendRefused, BackendUnavailable, ReplyEmpty, ReplyInvalid
 from .seeds import generator
 
 __all__ = ["Failure", "Verdict", "verdict_on", "Retry"]
@@ -37,7 +37,7 @@ def verdict_on(error: Exception) -> Verdict:
             return Verdict(Failure.TRANSIENT)
         case BackendRefused():
             return Verdict(Failure.REFUSED)
-        case ReplyInvalid():
+        case ReplyInvalid() | ReplyEmpty():
             return Verdict(Failure.INVALID)
     return Verdict(Failure.FAULT)
 

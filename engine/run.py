@@ -1,9 +1,13 @@
-"""The dialogs of one call of `Simulation.run`, in the order in which they finish."""
+"""The dialogs of one call of `Simulation.run`, in the order in which they finish or, on request, of their scenarios."""
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,10 +15,11 @@ import anyio
 
 from .dialog import Dialog
 from .nursery import Nursery, open_nursery
+from .program.program import Piece
 from .promise import Promise
 
 if TYPE_CHECKING:
-    from .performance import Playable
+    from .performance import Performance
     from .simulation import Simulation
 
 __all__ = ["Run"]
@@ -24,17 +29,23 @@ class Run:
     """An async iterator; one task may read it at a time. Its dialogs begin when it is made, not when it is read.
 
     A finished dialog that is not taken keeps its place among the live ones, so a reader that stops stops the run.
+    With `ordered` a finished dialog keeps its place also while an earlier one is being played.
     """
 
-    def __init__(self, simulation: Simulation, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> None:
+    def __init__(self, simulation: Simulation, pieces: AsyncGenerator[Piece, None], *, ordered: bool = False) -> None:
         self._simulation = simulation
         self._finished: deque[Dialog] = deque()
         self._reader: Promise | None = None
         self._is_over = False
         self._error: Exception | None = None
-        self._on_end = self._take  # one bound method for all dialogs
+        self._begun = 0
+        self._next_place = 0
+        self._ahead: list[tuple[int, Dialog]] = []  # a heap of those that finished before their turn
+        self._failed: deque[_Failed] = deque()
+        self._on_end = None if ordered else self._take  # one bound method for all dialogs
+        self._dialogs: Nursery
         self._cancel_scope = anyio.CancelScope()
-        simulation.runs.start_soon(self._conduct, scenarios, name="run")
+        simulation.runs.start_soon(self._conduct, pieces, name="run")
 
     async def aclose(self) -> None:
         """Cancels the dialogs that are live and takes no more scenarios. Closing twice does nothing."""
@@ -71,32 +82,105 @@ class Run:
         with anyio.CancelScope(shield=True):
             await self.aclose()
 
-    async def _conduct(self, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> None:
+    async def _conduct(self, pieces: AsyncGenerator[Piece, None]) -> None:
         try:
             with self._cancel_scope:
-                async with open_nursery() as dialogs:
-                    try:
-                        if isinstance(scenarios, AsyncIterable):
-                            async for scenario in scenarios:
-                                await self._begin(scenario, dialogs)
-                        else:
-                            for scenario in scenarios:
-                                await self._begin(scenario, dialogs)
-                    except Exception as error:  # the caller's own, out of the iterable
-                        self._error = error
+                async with open_nursery() as self._dialogs:
+                    await self._begin_all(pieces)
+                # All others are over: what failed for a reason that may have passed gets its second chance.
+                async with open_nursery() as self._dialogs:
+                    while self._failed and await self._has_room():
+                        self._begin_again(self._failed.popleft())
         finally:
+            self._give_up()
+            with anyio.CancelScope(shield=True):
+                await self._simulation.settled()  # dialogs are handed out when their endings are durable
             self._is_over = True
             self._wake_reader()
 
-    async def _begin(self, scenario: Playable, dialogs: Nursery) -> None:
-        number = await self._simulation.admit()
-        performance = self._simulation.prepare(scenario, number, self._on_end)
-        performance.scope.task = dialogs.create_task(performance.play(scenario))
+    async def _begin_all(self, pieces: AsyncGenerator[Piece, None]) -> None:
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    if not await self._has_room():
+                        return
+                    performance = self._simulation.prepare(
+                        piece, self._on_end or partial(self._take_in_order, self._begun)
+                    )
+                    self._begun += 1
+                    performance.on_failure = partial(self._sees_to, piece)
+                    performance.scope.task = self._dialogs.create_task(performance.play(piece.scenario))
+        except Exception as error:  # the caller's own, out of the iterable
+            self._error = error
+
+    async def _has_room(self) -> bool:
+        """Waits for room for one more dialog; False when none may begin any more."""
+        if self._simulation.is_out_of_money:
+            return False
+        await self._simulation.admit()
+        if self._simulation.is_out_of_money:
+            self._simulation.retire()
+            return False
+        return True
+
+    def _sees_to(self, piece: Piece, performance: Performance, error: BaseException) -> bool:
+        """Whether a dialog that has failed gets a second chance, at the end or, where its place is held, at once."""
+        simulation = self._simulation
+        if not simulation.failures.policy.may_salvage(error) or self._cancel_scope.cancel_called:
+            return False
+        diary, past = performance.diary, performance.as_past()
+        again = Piece(piece.scenario, performance.number, past, diary=diary)
+        simulation.failures.has_failed(str(error))
+        failed = _Failed(again, error, performance.on_end)
+        if self._on_end is None:
+            self._begin_again(failed)
+        else:
+            self._failed.append(failed)
+            simulation.retire()
+            self._check()
+        return True
+
+    def _begin_again(self, failed: _Failed) -> None:
+        performance = self._simulation.prepare(failed.piece, failed.on_end)
+        self._simulation.failures.gets_second_chance(str(failed.error))
+        play = performance.play(failed.piece.scenario, is_retold=False)
+        performance.scope.task = self._dialogs.create_task(play)
+
+    def _give_up(self) -> None:
+        """Hands out the failed that get no second chance any more, since the run has ended."""
+        while self._failed:
+            failed = self._failed.popleft()
+            self._simulation.failures.gets_second_chance(str(failed.error))
+            self._simulation.prepare(failed.piece, failed.on_end).fail(failed.error)
 
     def _take(self, dialog: Dialog) -> None:
         self._finished.append(dialog)
+        self._check()
         self._wake_reader()
+
+    def _take_in_order(self, place: int, dialog: Dialog) -> None:
+        heapq.heappush(self._ahead, (place, dialog))
+        while self._ahead and (self._ahead[0][0] == self._next_place or self._cancel_scope.cancel_called):
+            place, dialog = heapq.heappop(self._ahead)
+            self._next_place = place + 1
+            self._take(dialog)
+
+    def _check(self) -> None:
+        """Ends the run when so many dialogs have failed that going on is of no use."""
+        verdict = self._simulation.failures.verdict()
+        if verdict is not None and self._error is None:
+            self._error = verdict
+            self._cancel_scope.cancel()
 
     def _wake_reader(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A dialog that may be tried once more: from where it stands, why it failed, who is to get it."""
+
+    piece: Piece
+    error: BaseException
+    on_end: Callable[[Dialog], None] | None

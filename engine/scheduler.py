@@ -98,7 +98,6 @@ class Scheduler:
             raise ValueError(f"concurrency is how many dialogs are live at once, at least 1, not {concurrency}")
         self.concurrency = concurrency
         self.live = 0
-        self.admitted = 0
         self.lanes: dict[str, Lane] = {}
         self._fairness = fairness
 
@@ -109,13 +108,12 @@ class Scheduler:
             lane = self.lanes[backend] = Lane(limit, self._fairness)
         return lane
 
-    def admit(self) -> int | None:
-        """The number of the next dialog, which is now live, or None while there is no room."""
+    def admit(self) -> bool:
+        """Whether there is room for one more dialog, which is now live."""
         if self.live >= self.concurrency:
-            return None
+            return False
         self.live += 1
-        self.admitted += 1
-        return self.admitted - 1
+        return True
 
     def retire(self) -> None:
         """A live dialog has been taken, or dropped."""

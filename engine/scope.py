@@ -13,6 +13,7 @@ from .subscription import Subscription
 
 if TYPE_CHECKING:
     from .bus import Bus
+    from .journal.journal import Diary
 
 __all__ = ["Cancellable", "Scope"]
 
@@ -39,6 +40,7 @@ class Scope:
         "_subscribed",
         "_workers",
         "bus",
+        "diary",
         "failure",
         "id",
         "is_over",
@@ -58,6 +60,7 @@ class Scope:
         self.refs: list[ActorRef] = []
         self.failure: BaseException | None = None
         self.is_over = False
+        self.diary: Diary | None = None  # what is published goes there first
         self.listener: Callable[[Fact], None] | None = None  # folds as actors do, before them
         self._folding: tuple[ActorRef, ...] = ()
         self._subscribed: tuple[tuple[ActorRef, tuple[type[Fact], ...]], ...] = ()
@@ -77,6 +80,7 @@ class Scope:
         ref = ActorRef(name, self, factory, supervision, capacity)
         for record in self.log:
             ref.actor.fold(record.fact)
+        ref.is_stale = bool(self.log)  # before its first message it may have to live through what it missed
         self.refs.append(ref)
         if ref.actor.folds:
             self._folding = (*self._folding, ref)
@@ -98,26 +102,40 @@ class Scope:
         return self.bus.ask_within(ref, request, None)
 
     async def publish(self, *facts: Fact, publisher: ActorRef | None = None) -> None:
-        """Adds facts to the log, folds them into the scope's actors, then tells subscribers, waiting for slow ones."""
-        for fact in facts:
-            record = self._keep(fact)
-            for scope in self._audiences:
-                for ref, kinds in scope._subscribed:
-                    if isinstance(fact, kinds):
-                        await self.bus.deliver(ref, record, publisher)
-                for reader in scope._readers:
-                    if reader.wants(fact):
-                        if reader.is_full:
-                            await reader.put(record)
-                        else:
-                            reader.put_now(record)
+        """Adds facts to the log and folds them into the scope's actors; tells subscribers, waiting for slow ones.
+
+        Where there is a journal nobody is told before the facts are durable. Raises `JournalUnwritable`.
+        """
+        records = [self.keep(fact) for fact in facts]
+        if self.diary is not None:
+            await self.diary.durable()
+        for record in records:
+            await self.tell(record, publisher)
+
+    async def tell(self, record: Record[Fact], publisher: ActorRef | None = None) -> None:
+        """Tells subscribers of a fact that is in the log, waiting for slow ones."""
+        fact = record.fact
+        for scope in self._audiences:
+            for ref, kinds in scope._subscribed:
+                if isinstance(fact, kinds):
+                    await self.bus.deliver(ref, record, publisher)
+            for reader in scope._readers:
+                if reader.wants(fact):
+                    if reader.is_full:
+                        await reader.put(record)
+                    else:
+                        reader.put_now(record)
 
     def publish_now(self, fact: Fact) -> None:
-        """As `publish`, where nobody can wait: full mailboxes and streams take the record beyond their capacity.
+        """As `publish`, where nobody can wait, for a disk either."""
+        self.tell_now(self.keep(fact))
+
+    def tell_now(self, record: Record[Fact]) -> None:
+        """As `tell`, where nobody can wait: full mailboxes and streams take the record beyond their capacity.
 
         Said just before the scope closes, it reaches the run's subscribers, but no actor of the scope itself.
         """
-        record = self._keep(fact)
+        fact = record.fact
         for scope in self._audiences:
             for ref, kinds in scope._subscribed:
                 if isinstance(fact, kinds):
@@ -163,11 +181,17 @@ class Scope:
             finally:
                 self._workers.discard(worker)
 
-    def _keep(self, fact: Fact) -> Record[Fact]:
+    def keep(self, fact: Fact) -> Record[Fact]:
+        """Adds a fact to the log, on its way into the journal, and folds it into the scope's actors; tells nobody."""
         bus = self.bus
         if not self.keeps_log:
-            return Record(bus.run, "", 0, bus.clock.wall(), fact)
+            record = Record(bus.run, "", 0, bus.clock.wall(), fact)
+            if self.diary is not None:
+                self.diary.add(record)
+            return record
         record = Record(bus.run, self.id, len(self.log), bus.clock.wall(), fact)
+        if self.diary is not None:
+            self.diary.add(record)
         self.log.append(record)
         if self.listener is not None:
             self.listener(fact)

@@ -4,62 +4,47 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter, deque
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 import anyio
 
+from .budget import Budget, Purse
+from .budget.amount import NOTHING, PICODOLLARS
+from .budget.prices import Prices
 from .bus import Bus
 from .clock import Clock
 from .completion import Backend
 from .dialog import Dialog
 from .dispatcher import Dispatcher
-from .errors import SimulationClosed
+from .errors import JournalUnwritable, SimulationClosed
+from .failures import FailurePolicy, Failures
 from .heap import tuned_collector
+from .journal import RUN, Diary, Disk, Journal, WriterThread
+from .journal.file import JournalFile
+from .journal.lock import JournalLock
 from .messages import Fact
 from .models import Models, chosen_model
 from .performance import Performance, Playable
+from .program.fork import Fork
+from .program.program import Piece, Program, Unfinished, each
+from .program.replay import NoModels, replayed
+from .program.resumption import Changes, Resumption, config_in, config_of, name_of, settings_in
 from .promise import Promise
 from .retry import Retry
 from .run import Run
 from .scheduler import Scheduler
 from .seeds import derive, derive_id
+from .statistics import Statistics
 from .subscription import Subscription
 
-__all__ = ["Simulation", "Statistics"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
-    """Where a simulation stands. `ended` counts dialogs by the reason of their ending; tokens are what was paid for.
-
-    `live` counts dialogs from admission until they are taken.
-    """
-
-    live: int
-    ended: Mapping[str, int]
-    turns: int
-    calls: int
-    calls_in_flight: int
-    calls_waiting: int
-    failed_calls: int
-    retries: int
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-    actor_failures: int
-    actor_restarts: int
-    dead_letters: int
-    seconds: float
-
-    @property
-    def dialogs(self) -> int:
-        return sum(self.ended.values())
+__all__ = ["Simulation"]
 
 
 class Simulation:
@@ -84,37 +69,100 @@ class Simulation:
         concurrency: int = 256,
         seed: int | None = None,
         retry: Retry | None = None,
+        failures: FailurePolicy | None = None,
+        journal: str | Path | None = None,
+        budget: Budget | None = None,
+        prices: Prices | str | Path | None = None,
         in_flight: int | None = None,
         clock: Clock | None = None,
+        disk: Disk | None = None,
         tune_collector: bool = False,
     ) -> None:
         self.model = chosen_model(model)
         self.seed = secrets.randbits(31) if seed is None else seed
         self.id = derive_id(self.seed, "run")
         self.turns = 0
+        self.failures = Failures(failures or FailurePolicy())
+        self.journal: Journal | None = None
+        self.program: Program | None = None
+        self.purse: Purse | None = None
+        self.models = Models()
         self._scheduler = Scheduler(concurrency=concurrency)
         self._retry = retry or Retry()
+        self._path = None if journal is None else Path(journal)
+        self._budget = budget
+        self._prices = prices
         self._in_flight = in_flight
         self._clock = clock
+        self._disk = disk or WriterThread()
         self._tune_collector = tune_collector
+        self._resumption: Resumption | None = None
+        self._pieces: Iterator[Piece] | None = None
+        self._next_number = 0
         self._ended: Counter[str] = Counter()
         self._live: dict[str, Performance] = {}
         self._room: deque[Promise] = deque()
         self._bus: Bus | None = None
         self._is_open = False
         self._version = version("playact")
-        self._model_entry = {"name": self.model if isinstance(self.model, str) else self.model.name}
+        self._model_entry = {"name": name_of(self.model)}
+
+    @classmethod
+    def resume(
+        cls,
+        journal: str | Path,
+        *,
+        model: str | Backend | None = None,
+        dialogs: int | None = None,
+        retry_failed: bool = False,
+        code: Sequence[object] = (),
+        **changes: Unpack[Changes],
+    ) -> Self:
+        """A simulation that goes on with the run of a journal: `run()` plays what is left of it.
+
+        Seed, model, budget and all else are those of the journal, but for `changes`, which are parameters of
+        `Simulation`. `model` is needed when the run was given a Backend.
+
+        dialogs: plan so many in all, which may be more than before.
+        retry_failed: take up the dialogs again that have failed, or met a cap of their own.
+        code: functions and classes that the scenarios use; no journal holds any.
+
+        Raises `JournalInvalid`, and `SetupError` when the model is not that of the run.
+        """
+        path = Path(journal)
+        simulation = cls(journal=path, **settings_in(path, config_in(path), model) | dict(changes))
+        simulation._resumption = Resumption(dialogs, retry_failed, tuple(code))
+        return simulation
+
+    @classmethod
+    def replay(cls, journal: str | Path, *, code: Sequence[object] = (), **changes: Unpack[Changes]) -> Self:
+        """A simulation whose `run()` plays the finished dialogs of a journal again, asking no model and no tool.
+
+        They are to the letter as they were; where the code has changed, a dialog fails with `ReplayDiverged`.
+        """
+        path = Path(journal)
+        config = config_in(path) | {"is_model_an_object": False, "budget": None}
+        simulation = cls(**settings_in(path, config, None) | dict(changes))
+        simulation.models = NoModels()
+        simulation._pieces = replayed(path, simulation.id, tuple(code))
+        return simulation
 
     async def __aenter__(self) -> Self:
         if self._bus is not None:
             raise SimulationClosed
-        bus = Bus(self.id, self._clock)
-        self.models = Models()
         async with AsyncExitStack() as stack:
+            if self._path is not None:
+                stack.enter_context(JournalLock(self._path))
             stack.push_async_callback(self.models.aclose)
-            await stack.enter_async_context(bus)
-            self.dispatcher = Dispatcher(bus, self._scheduler, self._retry, self._in_flight)
+            bus = await stack.enter_async_context(Bus(self.id, self._clock))
             await self.models.open(self.model)
+            if self._path is not None:
+                await self._open_journal(self._path, bus, stack)
+            if self._budget is not None or self._path is not None:
+                self.purse = self._open_purse(bus)
+            self.dispatcher = Dispatcher(
+                bus, self._scheduler, self._retry, self._in_flight, journal=self.journal, purse=self.purse
+            )
             stack.enter_context(tuned_collector(self._tune_collector))
             self.runs = await stack.enter_async_context(anyio.create_task_group())
             self._open = stack.pop_all()
@@ -144,33 +192,47 @@ class Simulation:
             raise SimulationClosed
         return self._bus
 
-    def run(self, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> Run:
+    def run(
+        self, scenarios: Iterable[Playable] | AsyncIterable[Playable] | None = None, *, ordered: bool = False
+    ) -> Run:
         """Plays scenarios and yields their dialogs as they finish, failed ones too: see `Dialog.ending`.
 
         Any iterable does, also an endless one: it is read as dialogs are taken. Stop whenever you like; `aclose` or
-        leaving the simulation cancels the rest. What the iterable raises is raised after the dialogs already begun.
+        leaving the simulation cancels the rest. What the iterable raises is raised after the dialogs already begun,
+        `TooManyFailures` when they show that going on is of no use. `ordered` yields in the order of the scenarios.
+
+        With a journal, a sequence (something that has a length) is kept as the plan of the whole run; of anything else
+        the journal knows what has begun. A resumed run needs no scenarios; given again, they must be the same.
         """
         self._check_open()
-        return Run(self, scenarios)
+        if self.program is not None and isinstance(scenarios, Sequence) and self._resumption is None:
+            self.program.plan(scenarios)
+        return Run(self, self._to_play(scenarios), ordered=ordered)
 
     async def play(self, scenario: Playable) -> Dialog:
         """Plays one scenario in the caller's own task, when there is room for a live dialog."""
         self._check_open()
-        number = await self.admit()
-        try:
-            with anyio.CancelScope() as cancel_scope:
-                performance = self.prepare(scenario, number)
-                performance.scope.task = cancel_scope
-                await performance.play(scenario)
-            return performance.dialog
-        finally:
-            self.retire()
+        if self.program is not None:
+            self.program.keep(scenario)
+        return await self._play(Piece(scenario))
+
+    async def fork(self, dialog: Dialog, *, turn: int, scenario: Playable, seed: int | None = None) -> Dialog:
+        """Plays on from the first `turn` turns of a dialog, as another scenario has it; those turns cost nothing.
+
+        Who sits in the same place of the cast goes on in the other's stead, under its own name. The new dialog's
+        `parentId` is the dialog's id; its seed is that of the dialog, unless said otherwise. Raises ValueError when the
+        dialog has fewer turns.
+        """
+        self._check_open()
+        if self.program is not None:
+            self.program.keep(scenario)
+        return await self._play(Piece(scenario, fork=Fork(dialog, turn, dialog.seed if seed is None else seed)))
 
     def cancel(self, dialog_id: str) -> bool:
         """Cancels one live dialog and only its work; it is still handed out, as cancelled. False: none such is live."""
         performance = self._live.get(dialog_id)
         if performance is not None:
-            performance.scope.cancel()
+            performance.cancel()
         return performance is not None
 
     def events(
@@ -194,25 +256,25 @@ class Simulation:
             prompt_tokens=traffic.prompt_tokens,
             completion_tokens=traffic.completion_tokens,
             cached_tokens=traffic.cached_tokens,
+            usd=0.0 if self.purse is None else self.purse.account.spent.picodollars / PICODOLLARS,
+            failing=self.failures.failed - self._ended["failed"],
             actor_failures=bus.failures,
             actor_restarts=bus.restarts,
             dead_letters=bus.dead_letters,
             seconds=bus.clock.now() - self._started,
         )
 
-    async def admit(self) -> int:
-        """Waits for room for one more live dialog, first come first served; gives its number."""
-        while self._room or (number := self._scheduler.admit()) is None:
+    async def admit(self) -> None:
+        """Waits for room for one more live dialog, first come first served."""
+        if self._room or not self._scheduler.admit():
             turn = self.bus.promise()
             self._room.append(turn)
             try:
-                number = await turn
+                await turn
             except BaseException:
                 if not turn.cancelled():
                     self.retire()
                 raise
-            break
-        return number
 
     def retire(self) -> None:
         """A live dialog has been taken: the first that waits for room is admitted."""
@@ -220,14 +282,19 @@ class Simulation:
         while self._room:
             turn = self._room.popleft()
             if not turn.done():
-                turn.set_result(self._scheduler.admit())
+                self._scheduler.admit()
+                turn.set_result(None)
                 return
 
-    def prepare(self, scenario: Playable, number: int, on_end: Callable[[Dialog], None] | None = None) -> Performance:
+    def prepare(self, piece: Piece, on_end: Callable[[Dialog], None] | None = None) -> Performance:
         """An admitted scenario, ready to be played; `on_end` gets the dialog when it has ended, however that was."""
-        bus = self.bus
+        bus, past, scenario, fork = self.bus, piece.past, piece.scenario, piece.fork
+        number = self._next_number if piece.number is None else piece.number
+        self._next_number = max(self._next_number, number + 1)
         id = derive_id(self.seed, "dialog", number)
         seed = derive(self.seed, "dialog", number) if scenario.seed is None else scenario.seed
+        if fork is not None:
+            seed = seed if fork.seed is None else fork.seed
         dialog = scenario.dialog(
             version=self._version,
             timestamp=datetime.fromtimestamp(bus.clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -235,15 +302,109 @@ class Simulation:
             seed=seed,
             id=id,
         )
-        performance = self._live[id] = Performance(self, bus.open_scope(id), dialog, number, seed, on_end)
+        if fork is not None:
+            past = fork.past(dialog, bus.run, bus.clock.wall())
+        if past is not None:
+            dialog.parentId = past.parent
+        scope = bus.open_scope(id)
+        if self.journal is not None:
+            scope.diary = piece.diary or self.journal.open_diary(
+                number, id, seed, None if past is None else past.parent, None if past is None else past.row
+            )
+            for record in past.records if past is not None and past.row is None and piece.diary is None else ():
+                scope.diary.add(record)
+        performance = self._live[id] = Performance(self, scope, dialog, number, seed, on_end=on_end, past=past)
         return performance
 
     def ended(self, performance: Performance) -> None:
         """A performance has come to its ending."""
         dialog = performance.dialog
         self._live.pop(performance.id, None)
-        if dialog.ending is not None:
-            self._ended[dialog.ending.reason] += 1
+        if dialog.ending is None:
+            return
+        self._ended[dialog.ending.reason] += 1
+        if dialog.ending.failed:
+            self.failures.has_failed(dialog.ending.error or dialog.ending.detail)
+        else:
+            self.failures.ended_well()
+
+    async def settled(self) -> None:
+        """Returns when all that was said so far is durable, or can no longer be: then the run fails for that reason."""
+        if self.journal is not None:
+            with suppress(JournalUnwritable):
+                await self.journal.settled()
+
+    @property
+    def is_out_of_money(self) -> bool:
+        """Whether a cap of the run's budget is reached, so that no dialog can go on."""
+        return self.purse is not None and self.purse.is_spent is not None
+
+    def _to_play(self, scenarios: Iterable[Playable] | AsyncIterable[Playable] | None) -> AsyncGenerator[Piece, None]:
+        if self._pieces is not None:
+            return each(self._pieces)
+        if self.program is None or (scenarios is not None and self._resumption is None):
+            if scenarios is None:
+                raise TypeError("run() needs scenarios, unless the simulation is resumed from a journal")
+            return self._new(scenarios)
+        return each(self.program.pieces()) if scenarios is None else self.program.matched(scenarios)
+
+    async def _new(self, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> AsyncGenerator[Piece, None]:
+        is_planned = isinstance(scenarios, Sequence)
+        async with aclosing(each(scenarios)) as source:
+            async for scenario in source:
+                if self.program is not None and not is_planned:
+                    self.program.keep(scenario)
+                yield Piece(scenario)
+
+    async def _play(self, piece: Piece) -> Dialog:
+        await self.admit()
+        try:
+            with anyio.CancelScope() as cancel_scope:
+                performance = self.prepare(piece)
+                performance.scope.task = cancel_scope
+                await performance.play(piece.scenario)
+            if performance.diary is not None:
+                await performance.diary.durable()
+            return performance.dialog
+        finally:
+            self.retire()
+
+    async def _open_journal(self, path: Path, bus: Bus, stack: AsyncExitStack) -> None:
+        disk, resumption = self._disk, self._resumption
+        if resumption is None:
+            file = await disk.read(partial(JournalFile.create, path, self._config(), synchronous=disk.synchronous))
+            stack.callback(file.close)
+            unfinished = None
+        else:
+            file = await disk.read(partial(JournalFile.open, path, synchronous=disk.synchronous))
+            stack.callback(file.close)
+            unfinished = await disk.read(partial(Unfinished, file, self.id, retries=resumption.retries))
+            self._next_number = unfinished.begun
+        self.journal = await stack.enter_async_context(Journal(file, bus, disk))
+        self.program = Program(self.journal, unfinished, code=() if resumption is None else resumption.code)
+        if resumption is not None and resumption.dialogs is not None:
+            self.program.extend(resumption.dialogs)
+        bus.scope.diary = Diary(self.journal, RUN)
+
+    def _open_purse(self, bus: Bus) -> Purse:
+        prices = self._prices if isinstance(self._prices, Prices) else Prices.load(self._prices)
+        earlier_s, started = (0.0 if self.journal is None else self.journal.tally.seconds), bus.clock.now()
+        spent = NOTHING if self.journal is None else self.journal.tally.spent
+        return Purse(
+            self._budget or Budget(), prices, seconds=lambda: earlier_s + bus.clock.now() - started, spent=spent
+        )
+
+    def _config(self) -> dict[str, Any]:
+        return config_of(
+            version=self._version,
+            seed=self.seed,
+            model=self.model,
+            concurrency=self._scheduler.concurrency,
+            in_flight=self._in_flight,
+            retry=self._retry,
+            failures=self.failures.policy,
+            budget=self._budget,
+        )
 
     def _check_open(self) -> None:
         if not self._is_open:

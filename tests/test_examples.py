@@ -57,7 +57,7 @@ def test_the_readmes_commands_run(tmp_path: Path) -> None:
 
 def test_the_readme_names_every_file_of_the_house() -> None:
     for folder in ("engine", "actors", "backends"):
-        for path in (ROOT / folder).glob("[!_]*.py"):
+        for path in (ROOT / folder).rglob("[!_]*.py"):
             assert f"{path.name}" in README, f"{folder}/{path.name} is not in the README's map"
 
 

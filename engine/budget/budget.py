@@ -1,0 +1,67 @@
+"""Hard caps on what a run may cost, and each of its dialogs; never exceeded, see `Purse`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Self
+
+from .amount import PICODOLLARS
+
+__all__ = ["Budget", "Caps"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The most of each; None for no cap. `seconds` is time in which calls may begin, over all sessions of a run.
+
+    usd: US dollars, also as a text such as "0.50". tokens: of prompts and replies together. Raises ValueError.
+    """
+
+    usd: Decimal | float | str | None = None
+    tokens: int | None = None
+    calls: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            caps = (self.usd, self.tokens, self.calls, self.seconds)
+            values = [Decimal(str(cap)) for cap in caps if cap is not None]
+        except InvalidOperation as error:
+            raise ValueError(f"a cap is a number, not as in {self}") from error
+        if any(not value.is_finite() or value < 0 for value in values):
+            raise ValueError(f"a cap is a number from 0 up, not as in {self}")
+
+    @property
+    def picodollars(self) -> int | None:
+        return None if self.usd is None else int(Decimal(str(self.usd)) * PICODOLLARS)
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {"usd": None if self.usd is None else str(self.usd), "tokens": self.tokens, "calls": self.calls}
+        return {name: value for name, value in {**values, "seconds": self.seconds}.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget(Caps):
+    """Caps on the run as a whole, and, with `per_dialog`, on each dialog.
+
+    A call is held back while calls under way might use up what is left; the run ends when one could not be paid for
+    even if they cost nothing. A dialog that meets a cap of its own ends; the others go on.
+    """
+
+    per_dialog: Caps | None = None
+
+    def __post_init__(self) -> None:
+        Caps.__post_init__(self)
+        if self.per_dialog is not None and self.per_dialog.seconds is not None:
+            raise ValueError("a dialog has no cap on seconds; cap its turns, calls, tokens or money")
+
+    def to_dict(self) -> dict[str, Any]:
+        own = Caps.to_dict(self)
+        return own if self.per_dialog is None else {**own, "per_dialog": self.per_dialog.to_dict()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        each = content.get("per_dialog")
+        return cls(**{**content, "per_dialog": None if each is None else Caps(**each)})

@@ -1,0 +1,117 @@
+"""What a token costs, by model: a table that ships with playact, and the user's own over it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from ..completion import Usage
+from ..errors import FileInvalid
+from .amount import PICODOLLARS
+
+__all__ = ["Price", "Prices"]
+
+_PER = 1_000_000  # prices are stated for so many tokens
+_DATE = re.compile(r"[-@](\d{4}-\d\d-\d\d|\d{8}|latest)$")
+_KEYS = ("input", "output", "cached_input", "max_output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Picodollars a token. `max_output_tokens` is the longest reply that the model gives when none is asked for."""
+
+    input: int
+    output: int
+    cached_input: int
+    max_output_tokens: int | None = None
+
+    def cost(self, usage: Usage) -> int:
+        """Picodollars. Tokens of the prompt that were cached cost their own price, reasoning counts as output."""
+        cached = min(usage.cached_tokens, usage.prompt_tokens)
+        return (
+            (usage.prompt_tokens - cached) * self.input
+            + cached * self.cached_input
+            + usage.completion_tokens * self.output
+        )
+
+    @property
+    def dearest_input(self) -> int:
+        return max(self.input, self.cached_input)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """From US dollars for a million tokens. Raises ValueError for what is no price."""
+        unknown = set(content) - set(_KEYS)
+        if unknown or not {"input", "output"} <= set(content):
+            raise ValueError(f"a price has input and output, and may have {', '.join(_KEYS[2:])}")
+        longest = content.get("max_output_tokens")
+        if longest is not None and not (type(longest) is int and longest > 0):
+            raise ValueError("max_output_tokens is a whole number above 0")
+        paid = {name: _picodollars(content[name]) for name in _KEYS[:3] if name in content}
+        return cls(paid["input"], paid["output"], paid.get("cached_input", paid["input"]), longest)
+
+
+class Prices:
+    """Looks prices up by model string.
+
+    A dated name, as "openai:gpt-4.1-2025-04-14", has the price of the plain one; the price of a name without a colon,
+    as "embedded", is that of all its models.
+    """
+
+    def __init__(self, prices: Mapping[str, Price]) -> None:
+        self._prices = dict(prices)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Self:
+        """The table that ships with playact, under that of a file in the same form. Raises `FileInvalid`."""
+        own = (files("playact.engine.budget") / "prices.json").read_text(encoding="utf-8")
+        prices = _read(own, "prices.json")
+        if path is not None:
+            try:
+                prices |= _read(Path(path).read_text(encoding="utf-8"), str(path))
+            except OSError as error:
+                raise FileInvalid(str(path), None, f"cannot be read: {error.strerror}") from error
+            except UnicodeDecodeError as error:
+                raise FileInvalid(str(path), None, "is not UTF-8 text") from error
+        return cls(prices)
+
+    def of(self, model: str) -> Price | None:
+        """None when it is not known."""
+        for name in (model, _DATE.sub("", model), model.partition(":")[0]):
+            if name in self._prices:
+                return self._prices[name]
+        return None
+
+
+def _read(text: str, path: str) -> dict[str, Price]:
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FileInvalid(path, error.lineno, f"is not JSON: {error.msg}") from error
+    models = content.get("models") if isinstance(content, dict) else None
+    if not isinstance(models, dict):
+        raise FileInvalid(path, None, 'has no "models", an object from model strings to prices')
+    prices = {}
+    for model, price in models.items():
+        try:
+            prices[model] = Price.from_dict(price)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise FileInvalid(path, None, f"{model}: {error}") from error
+    return prices
+
+
+def _picodollars(dollars: object) -> int:
+    """A token's share of a price, rounded up, so that what is reserved is never too little."""
+    try:
+        exact = Decimal(str(dollars)) * PICODOLLARS / _PER
+    except InvalidOperation as error:
+        raise ValueError(f"{dollars!r} is no price") from error
+    if not (exact.is_finite() and exact >= 0) or isinstance(dollars, bool):
+        raise ValueError(f"{dollars!r} is no price")
+    return int(exact.to_integral_value(rounding="ROUND_CEILING"))

@@ -1,0 +1,67 @@
+"""What becomes of dialogs that fail, and when a run with too many of them stops by itself: plain decisions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .errors import TooManyFailures
+from .retry import Failure, verdict_on
+
+__all__ = ["FailurePolicy", "Failures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailurePolicy:
+    """Beyond `Retry`, which asks again after each single failed call.
+
+    turn_attempts: how often an agent may try a turn whose replies are of no use (malformed, empty).
+    salvage: whether a dialog that failed for a reason that may pass gets a second chance when all others are over.
+    stop_share: the run stops when this share of the dialogs so far has failed; None never stops it.
+    stop_after: not before so many dialogs have failed.
+    """
+
+    turn_attempts: int = 2
+    salvage: bool = True
+    stop_share: float | None = 0.5
+    stop_after: int = 20
+
+    def __post_init__(self) -> None:
+        if self.turn_attempts < 1 or self.stop_after < 1 or not 0 < (self.stop_share or 1) <= 1:
+            raise ValueError(f"attempts and counts are at least 1, a share is above 0 and at most 1: {self}")
+
+    def may_take_turn_again(self, error: Exception, attempts: int) -> bool:
+        return attempts < self.turn_attempts and verdict_on(error).failure is Failure.INVALID
+
+    def may_salvage(self, error: BaseException) -> bool:
+        passing = (Failure.TRANSIENT, Failure.OVERLOADED, Failure.INVALID)
+        return self.salvage and isinstance(error, Exception) and verdict_on(error).failure in passing
+
+
+@dataclass(slots=True)
+class Failures:
+    """The failures of one run so far. A dialog that waits for its second chance counts as failed until it has it."""
+
+    policy: FailurePolicy
+    failed: int = 0
+    well: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def ended_well(self) -> None:
+        self.well += 1
+
+    def has_failed(self, reason: str) -> None:
+        self.failed += 1
+        self.reasons[reason] += 1
+
+    def gets_second_chance(self, reason: str) -> None:
+        self.failed -= 1
+        self.reasons[reason] -= 1
+
+    def verdict(self) -> TooManyFailures | None:
+        """What to stop the run with, if it is to be stopped."""
+        policy, ended = self.policy, self.failed + self.well
+        if policy.stop_share is None or self.failed < policy.stop_after or self.failed < policy.stop_share * ended:
+            return None
+        ((reason, _),) = self.reasons.most_common(1)
+        return TooManyFailures(self.failed, ended, reason)

@@ -1,0 +1,112 @@
+"""How a run was set up, as its journal keeps it, and how it is set up again from that alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+from ..budget.budget import Budget
+from ..budget.prices import Prices
+from ..clock import Clock
+from ..completion import Backend
+from ..errors import JournalInvalid, SetupError
+from ..failures import FailurePolicy
+from ..journal.disk import Disk
+from ..journal.file import JournalFile
+from ..retry import Retry
+
+__all__ = ["Changes", "Resumption", "config_of", "config_in", "name_of", "settings_in"]
+
+
+class Changes(TypedDict, total=False):
+    """What may be another way in each session of a run; see `Simulation`."""
+
+    concurrency: int
+    retry: Retry | None
+    failures: FailurePolicy | None
+    budget: Budget | None
+    prices: Prices | str | Path | None
+    in_flight: int | None
+    clock: Clock | None
+    disk: Disk | None
+    tune_collector: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What is asked of a resumed run; see `Simulation.resume`."""
+
+    dialogs: int | None = None
+    retries_failed: bool = False
+    code: tuple[object, ...] = ()
+
+    @property
+    def retries(self) -> tuple[str, ...]:
+        """The endings that are no endings."""
+        return ("failed", "budget") if self.retries_failed else ()
+
+
+def name_of(model: str | Backend) -> str:
+    return model if isinstance(model, str) else model.name
+
+
+def config_of(
+    *,
+    version: str,
+    seed: int,
+    model: str | Backend,
+    concurrency: int,
+    in_flight: int | None,
+    retry: Retry,
+    failures: FailurePolicy,
+    budget: Budget | None,
+) -> dict[str, Any]:
+    """What goes into the journal: no keys, no addresses, no objects."""
+    return {
+        "version": version,
+        "seed": seed,
+        "model": name_of(model),
+        "is_model_an_object": not isinstance(model, str),
+        "concurrency": concurrency,
+        "in_flight": in_flight,
+        "retry": asdict(retry),
+        "failures": asdict(failures),
+        "budget": None if budget is None else budget.to_dict(),
+    }
+
+
+def config_in(path: Path) -> dict[str, Any]:
+    """Raises `JournalInvalid`."""
+    file = JournalFile.read(path)
+    try:
+        return file.config()
+    finally:
+        file.close()
+
+
+def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | None) -> dict[str, Any]:
+    """The parameters of `Simulation` that a journal's run was set up with.
+
+    Raises `SetupError` when the model is another than it was, or was an object that is not given now.
+    """
+    name = config["model"]
+    if model is None and config["is_model_an_object"]:
+        raise SetupError(f"the run in {path} was given a backend as an object, {name}; give it again as model=")
+    if model is not None and name_of(model) != name:
+        raise SetupError(
+            f"the run in {path} uses the model {name}, not {name_of(model)}; to use another, fork a dialog"
+        )
+    try:
+        return {
+            "model": model or name,
+            "seed": config["seed"],
+            "concurrency": config["concurrency"],
+            "in_flight": config["in_flight"],
+            "retry": Retry(**config["retry"]),
+            "failures": FailurePolicy(**config["failures"]),
+            "budget": None if config["budget"] is None else Budget.from_dict(config["budget"]),
+        }
+    except (TypeError, ValueError) as error:
+        raise JournalInvalid(str(path), f"has a setting that is not known here: {error}; update playact") from error

@@ -1,0 +1,39 @@
+"""Where a run stands, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Statistics"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Where a simulation stands. `ended` counts dialogs by the reason of their ending; tokens are what was paid for.
+
+    `live` counts dialogs from admission until they are taken. `usd` is what the run has cost at the most, its earlier
+    sessions too, where there is a budget or a journal. `failing` counts dialogs that wait for a second chance.
+    """
+
+    live: int
+    ended: Mapping[str, int]
+    turns: int
+    calls: int
+    calls_in_flight: int
+    calls_waiting: int
+    failed_calls: int
+    retries: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    usd: float
+    failing: int
+    actor_failures: int
+    actor_restarts: int
+    dead_letters: int
+    seconds: float
+
+    @property
+    def dialogs(self) -> int:
+        return sum(self.ended.values())
