@@ -372,13 +372,14 @@ class Simulation:
     async def _open_journal(self, path: Path, bus: Bus, stack: AsyncExitStack) -> None:
         disk, resumption = self._disk, self._resumption
         if resumption is None:
-            file = await disk.read(partial(JournalFile.create, path, self._config(), synchronous=disk.synchronous))
+            create = partial(JournalFile.create, path, self._config(), synchronous=disk.synchronous, rename=disk.rename)
+            file = await disk.run("create", create)
             stack.callback(file.close)
             unfinished = None
         else:
-            file = await disk.read(partial(JournalFile.open, path, synchronous=disk.synchronous))
+            file = await disk.run("open", partial(JournalFile.open, path, synchronous=disk.synchronous))
             stack.callback(file.close)
-            unfinished = await disk.read(partial(Unfinished, file, self.id, retries=resumption.retries))
+            unfinished = await disk.run("read", partial(Unfinished, file, self.id, retries=resumption.retries))
             self._next_number = unfinished.begun
         self.journal = await stack.enter_async_context(Journal(file, bus, disk))
         self.program = Program(self.journal, unfinished, code=() if resumption is None else resumption.code)

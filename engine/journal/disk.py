@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 import anyio.to_thread
 
-__all__ = ["Disk", "WriterThread"]
+__all__ = ["Disk", "Step", "WriterThread"]
 
 T = TypeVar("T")
+Step = Literal["create", "open", "read", "commit"]
 
 
 class Disk(Protocol):
-    """Where the work on a journal's file is done, which may take a while. What the work raises is passed on."""
+    """Does what may take a while, one piece after another; what the work raises is passed on."""
 
-    synchronous: Literal["FULL", "OFF"]
+    @property
+    def synchronous(self) -> Literal["FULL", "OFF"]:
+        """Whether a commit has reached the disk itself when it is done, or the operating system only."""
+        ...
 
-    async def read(self, work: Callable[[], T]) -> T: ...
+    async def run(self, step: Step, work: Callable[[], T]) -> T: ...
 
-    async def write(self, work: Callable[[], None]) -> None: ...
+    def rename(self, old: Path, new: Path) -> None:
+        """Called from within a piece of work: the new name stands for all of the old file, or for what it was."""
+        ...
 
 
 class WriterThread:
@@ -27,8 +35,8 @@ class WriterThread:
 
     synchronous: Literal["FULL", "OFF"] = "FULL"
 
-    async def read(self, work: Callable[[], T]) -> T:
+    async def run(self, step: Step, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work)
 
-    async def write(self, work: Callable[[], None]) -> None:
-        await anyio.to_thread.run_sync(work)
+    def rename(self, old: Path, new: Path) -> None:
+        os.replace(old, new)

@@ -13,8 +13,9 @@ wrong data. SQLite itself keeps no checksum of its pages, and SQLite's own check
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -88,7 +89,12 @@ class JournalFile:
 
     @classmethod
     def create(
-        cls, path: Path, config: Mapping[str, Any], *, synchronous: Literal["FULL", "OFF"] = "FULL"
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        *,
+        synchronous: Literal["FULL", "OFF"] = "FULL",
+        rename: Callable[[Path, Path], None] = os.replace,
     ) -> JournalFile:
         """Makes a new journal. Raises `JournalUnwritable` when that cannot be, or there is something already."""
         if path.exists() and path.stat().st_size:

@@ -171,7 +171,7 @@ class Journal:
         batch.meta["tally"] = tally.to_json()
         said = self._said
         try:
-            await self._disk.write(lambda: self.file.commit(batch))
+            await self._disk.run("commit", lambda: self.file.commit(batch))
         except JournalUnwritable as error:
             self._fail(error)
         else:
