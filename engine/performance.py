@@ -219,7 +219,8 @@ class Performance:
         scope = self.scope
         is_cut_short = ending.reason == "cancelled" and not self._is_called_off
         is_cut_short |= ending.reason == "budget" and self._simulation.is_out_of_money
-        if is_cut_short:
+        if is_cut_short and scope.diary is not None:
+            self._simulation.cut_short.add(self.id)
             scope.diary = None
         self._complete(ending)
         if self._past is not None and self._past.digest not in (None, self.dialog.digest()):

@@ -87,6 +87,7 @@ class Simulation:
         self.program: Program | None = None
         self.purse: Purse | None = None
         self.models = Models()
+        self.cut_short: set[str] = set()  # ids of the dialogs that ended with the session, not by themselves
         self._scheduler = Scheduler(concurrency=concurrency)
         self._retry = retry or Retry()
         self._path = None if journal is None else Path(journal)
