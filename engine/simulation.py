@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -55,11 +56,18 @@ class Simulation:
     concurrency: how many dialogs are live at once, from their first word until they are taken from `run`.
     seed: decides every random choice; one is drawn when it is None, see `seed`.
     retry: when a failed model call is tried again.
+    failures: what becomes of dialogs that fail, and when there are so many that the run stops.
+    journal: a file that keeps the run, so that nothing acknowledged is lost and it can be resumed, replayed, exported.
+        There must be none yet; see `resume`.
+    budget: caps on what the run may cost, over all sessions of its journal, and each of its dialogs.
+    prices: what tokens cost, where the table in playact does not say so or says otherwise.
     in_flight: the most calls to one backend at once, where the backend itself does not set less.
+    clock, disk: where time comes from and where the journal's work is done; tests stand in for both.
+    memo: plain JSON that the journal keeps for whoever resumes the run: in its configuration, and `memo` from then on.
     tune_collector: freezes and tunes Python's garbage collector meanwhile, for the whole process: about 1.6 times the
         turns a second when thousands of dialogs are live.
 
-    Raises `SetupError` on entry when the model cannot be used, with one line that says what to do.
+    Raises `SetupError` on entry when the model or the journal cannot be used, with one line that says what to do.
     """
 
     def __init__(
@@ -76,11 +84,13 @@ class Simulation:
         in_flight: int | None = None,
         clock: Clock | None = None,
         disk: Disk | None = None,
+        memo: Mapping[str, Any] | None = None,
         tune_collector: bool = False,
     ) -> None:
         self.model = chosen_model(model)
         self.seed = secrets.randbits(31) if seed is None else seed
         self.id = derive_id(self.seed, "run")
+        self.memo: dict[str, Any] = json.loads(json.dumps(memo or {}))
         self.turns = 0
         self.failures = Failures(failures or FailurePolicy())
         self.journal: Journal | None = None
@@ -406,6 +416,7 @@ class Simulation:
             retry=self._retry,
             failures=self.failures.policy,
             budget=self._budget,
+            memo=self.memo,
         )
 
     def _check_open(self) -> None:

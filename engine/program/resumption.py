@@ -62,6 +62,7 @@ def config_of(
     retry: Retry,
     failures: FailurePolicy,
     budget: Budget | None,
+    memo: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What goes into the journal: no keys, no addresses, no objects."""
     return {
@@ -74,6 +75,7 @@ def config_of(
         "retry": asdict(retry),
         "failures": asdict(failures),
         "budget": None if budget is None else budget.to_dict(),
+        "memo": dict(memo),
     }
 
 
@@ -107,6 +109,7 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
             "retry": Retry(**config["retry"]),
             "failures": FailurePolicy(**config["failures"]),
             "budget": None if config["budget"] is None else Budget.from_dict(config["budget"]),
+            "memo": config.get("memo", {}),
         }
     except (TypeError, ValueError) as error:
         raise JournalInvalid(str(path), f"has a setting that is not known here: {error}; update playact") from error
