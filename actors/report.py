@@ -1,0 +1,145 @@
+"""What a session came to, in words for a person and as JSON for a program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..engine.dialog import Dialog
+from ..engine.digest import DatasetDigest
+from ..engine.errors import TooManyFailures
+from ..engine.journal.standing import Standing
+from ..engine.statistics import Statistics
+from ..engine.transcript import plain
+from .progress import duration
+
+if TYPE_CHECKING:
+    from ..engine.simulation import Simulation
+    from .dataset_file import DatasetFile
+
+__all__ = ["Report", "endings", "one_line"]
+
+
+class Report:
+    """Takes the dialogs of a session as they finish, and its figures when it closes.
+
+    standing: where the whole run stands, over all its sessions, when there is a journal.
+    """
+
+    def __init__(self) -> None:
+        self.statistics: Statistics | None = None
+        self.standing: Standing | None = None
+        self.stopped: TooManyFailures | None = None
+        self.first: Dialog | None = None
+        self.is_out_of_money = False
+        self._ended: Counter[str] = Counter()
+        self._failed: dict[str, tuple[int, str]] = {}
+        self._digest = DatasetDigest()
+        self._model = ""
+        self._seed = 0
+
+    @property
+    def has_failed(self) -> bool:
+        return bool(self._failed) or self.stopped is not None
+
+    def take(self, dialog: Dialog) -> None:
+        ending = dialog.ending
+        assert ending is not None
+        self._digest.add(dialog)
+        self._ended[ending.reason] += 1
+        if ending.failed:
+            count, error = self._failed.get(ending.detail, (0, ending.error or ""))
+            self._failed[ending.detail] = (count + 1, error)
+        elif self.first is None:
+            self.first = dialog
+
+    def close(self, simulation: Simulation) -> None:
+        self.statistics = simulation.statistics()
+        self.is_out_of_money = simulation.is_out_of_money
+        self._model, self._seed = str(simulation.model), simulation.seed
+
+    def lines(self, stopped_by: str) -> list[str]:
+        """`stopped_by` is the name of a signal, or empty."""
+        now = self.statistics
+        assert now is not None
+        seconds = max(now.seconds, 1e-9)
+        lines = [
+            f"{self._ended.total()} dialogs in {duration(now.seconds)}: {endings(self._ended)}",
+            f"{now.turns} turns, {now.turns / seconds:.1f} turns/s, {now.completion_tokens} tokens, "
+            f"{now.completion_tokens / seconds:.0f} tokens/s; model {self._model}, seed {self._seed}",
+        ]
+        if now.usd:
+            lines.append(f"{now.usd:.4f} US dollars at the most, all sessions together")
+        lines += [
+            f"failed: {count} x {kind}: {one_line(error)}"
+            for kind, (count, error) in sorted(self._failed.items(), key=lambda item: -item[1][0])
+        ]
+        if self.stopped is not None:
+            lines.append(one_line(str(self.stopped)))
+        if self.is_out_of_money:
+            lines.append("the budget is spent")
+        if stopped_by:
+            lines.append(f"stopped by {stopped_by}")
+        return lines
+
+    def kept(self, file: DatasetFile | None, journal: Path | None, *, is_shown: bool) -> list[str]:
+        """Where the dialogs are now, and how to go on."""
+        lines = []
+        if file is not None:
+            lines.append(f"{file.dialogs or 'no'} dialogs are in {file.name}")
+        if self.standing is not None and journal is not None:
+            tally, planned = self.standing.tally, self.standing.planned
+            lines.append(f"{tally.over} of {planned or 'open'} dialogs are over: {endings(tally.ended)}")
+            if self.standing.left:
+                more = " --budget …" if self.is_out_of_money else ""
+                lines.append(f"go on with: playact resume {journal}{more}")
+        elif file is None and not is_shown:
+            lines.append("no dialog was kept; --out PATH.jsonl keeps them")
+        elif file is None and self._ended.total() > 1:
+            lines.append("one dialog was shown and none was kept; --out PATH.jsonl keeps them")
+        return lines
+
+    def as_json(self, journal: Path | None) -> dict[str, Any]:
+        """Of the whole run where there is a journal, with the figures of this session in `session`."""
+        now, standing = self.statistics, self.standing
+        assert now is not None
+        session = {
+            "dialogs": self._ended.total(),
+            "failed": {kind: count for kind, (count, _) in self._failed.items()},
+            "ended": dict(self._ended),
+            "turns": now.turns,
+            "tokens": now.completion_tokens,
+            "prompt_tokens": now.prompt_tokens,
+            "calls": now.calls,
+            "retries": now.retries,
+            "seconds": round(now.seconds, 3),
+        }
+        about = {"usd": now.usd, "seed": self._seed, "model": self._model}
+        if standing is None:
+            return {**session, "digest": self._digest.hexdigest(), **about}
+        tally = standing.tally
+        whole = {
+            "dialogs": tally.over,
+            "failed": {kind: count for kind, (count, _) in standing.failed.items()},
+            "ended": dict(+tally.ended),
+            "turns": tally.turns,
+            "tokens": tally.completion_tokens,
+            "prompt_tokens": tally.prompt_tokens,
+            "calls": tally.calls,
+            "seconds": round(tally.seconds, 3),
+        }
+        left = {"planned": standing.planned, "left": standing.left, "journal": str(journal)}
+        return {**whole, "digest": standing.digest, **about, **left, "session": session}
+
+
+def endings(ended: Mapping[str, int]) -> str:
+    """How many ended in which way, in words."""
+    counted = sorted((reason, count) for reason, count in ended.items() if count)
+    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counted) or "none"
+
+
+def one_line(text: str) -> str:
+    """Whatever a model or a server said, as it may be shown: no line ends, no control characters, not too long."""
+    return " ".join(plain(text).split())[:200]

