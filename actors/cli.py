@@ -131,6 +131,19 @@ def _status(options: argparse.Namespace) -> int:
     return status(options.journal, stuck_after_s=options.stuck_after, as_json=options.as_json)
 
 
+def _replay(options: argparse.Namespace) -> int:
+    from .replay_command import ReplayCommand
+
+    command = ReplayCommand(
+        journal=options.journal,
+        out=options.out,
+        overwrites=options.overwrite,
+        as_json=options.as_json,
+        is_quiet=options.quiet,
+    )
+    return command.run()
+
+
 def _show(options: argparse.Namespace) -> int:
     from .show_command import show
 
@@ -144,7 +157,7 @@ def _fetch(_: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "resume": _resume, "status": _status, "show": _show, "fetch": _fetch}
+_COMMANDS = {"run": _run, "resume": _resume, "status": _status, "replay": _replay, "show": _show, "fetch": _fetch}
 
 
 def _caps(options: argparse.Namespace) -> dict[str, Any] | None:

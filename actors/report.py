@@ -44,6 +44,10 @@ class Report:
     def has_failed(self) -> bool:
         return bool(self._failed) or self.stopped is not None
 
+    def failed_by(self, kind: str) -> int:
+        """How many dialogs failed by an error of this name."""
+        return self._failed.get(kind, (0, ""))[0]
+
     def take(self, dialog: Dialog) -> None:
         ending = dialog.ending
         assert ending is not None

@@ -52,7 +52,7 @@ class Session:
     as_json: bool = False
     is_quiet: bool = False
 
-    _report: Report = field(default_factory=Report, init=False)
+    report: Report = field(default_factory=Report, init=False)
     _trouble: Exception | None = field(default=None, init=False)
     _stopped: TooManyFailures | None = field(default=None, init=False)
     _live: anyio.CancelScope | None = field(default=None, init=False)
@@ -73,13 +73,13 @@ class Session:
                 anyio.run(self._play, file, backend_options=options)
             if self._trouble is not None:
                 raise self._trouble
-            if self._report.statistics is not None:
+            if self.report.statistics is not None:
                 self._sum_up(file)
         if self._signal is not None:
             return 128 + self._signal
-        if self._report.has_failed:
+        if self.report.has_failed:
             return _FAILED
-        return _BUDGET_SPENT if self._report.is_out_of_money else 0
+        return _BUDGET_SPENT if self.report.is_out_of_money else 0
 
     async def _play(self, file: DatasetFile | None) -> None:
         """Leaves the report without statistics when a signal came before the model was ready."""
@@ -98,7 +98,7 @@ class Session:
                 if self._signal is not None:
                     with anyio.move_on_after(0, shield=True):  # takes what had finished by then, and waits for nothing
                         await self._take_all(run, simulation, file)
-                self._report.close(simulation)
+                self.report.close(simulation)
 
     def _stop(self, number: signal.Signals) -> None:
         """Ends the run in good order; when that takes too long, the next signal ends the process."""
@@ -119,7 +119,7 @@ class Session:
                 if is_over and not self._could_take(dialog, file):
                     break
         except TooManyFailures as stopped:
-            self._report.stopped = stopped
+            self.report.stopped = stopped
 
     def _could_take(self, dialog: Dialog, file: DatasetFile | None) -> bool:
         """False when the dialog cannot be kept: then there is no use in going on."""
@@ -129,11 +129,11 @@ class Session:
         except (SetupError, BrokenPipeError) as error:
             self._trouble = error  # raised once the run has ended, since task groups would wrap it
             return False
-        self._report.take(dialog)
+        self.report.take(dialog)
         return True
 
     def _sum_up(self, file: DatasetFile | None) -> None:
-        report = self._report
+        report = self.report
         if self.journal is not None:
             report.standing = Standing.of(self.journal)
             if file is not None and self._signal is None:
