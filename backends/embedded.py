@@ -54,7 +54,9 @@ class EmbeddedBackend:
         timeout_s: float = 600.0,
     ) -> None:
         self.name = f"embedded:{weights.stem}" if weights else "embedded"
-        self.capabilities = Capabilities(in_flight=slots, response_schema=True, seed=True)
+        self.capabilities = Capabilities(
+            in_flight=slots, max_tokens=_SAMPLING.max_tokens, response_schema=True, seed=True
+        )
         self._weights = weights
         self._slots = slots
         self._context_tokens = context_tokens

@@ -54,7 +54,12 @@ class OpenAIBackend:
             raise SetupError(f'{label} needs the name of a model after a colon, as in "openai:gpt-4.1"')
         self.name = f"{label}:{model}"
         self.capabilities = Capabilities(
-            in_flight=in_flight, tools=True, response_schema=True, seed=True, thinking=True
+            in_flight=in_flight,
+            max_tokens=defaults.max_tokens,
+            tools=True,
+            response_schema=True,
+            seed=True,
+            thinking=True,
         )
         self._model = model
         self._base_url = base_url

@@ -15,7 +15,7 @@ import anyio.lowlevel
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Usage
 from ..engine.errors import BackendOverloaded, BackendUnavailable, ReplyInvalid, ScriptExhausted, SetupError
 from .faults import Faults, Latency, Weather
-from .small_talk import small_talk
+from .small_talk import LONGEST, small_talk
 
 __all__ = ["ScriptedBackend"]
 
@@ -29,7 +29,8 @@ class ScriptedBackend:
     """Answers with `replies`: a sequence, in the order of asking, until `ScriptExhausted`; or a function of requests.
 
     Without replies it makes small talk, chosen by the request's seed. `latency` and `faults` are drawn for each call
-    from `seed` and who makes it. Tokens are counted as words. It runs on asyncio and trio.
+    from `seed` and who makes it. Tokens are counted as words; `max_tokens` says how many a reply of yours has at the
+    most, which caps on tokens must know. It runs on asyncio and trio.
     """
 
     def __init__(
@@ -40,12 +41,18 @@ class ScriptedBackend:
         faults: Faults | None = None,
         seed: int = 0,
         in_flight: int | None = None,
+        max_tokens: int | None = None,
         timeout_s: float = 30.0,
         name: str = "scripted",
     ) -> None:
         self.name = name
         self.capabilities = Capabilities(
-            in_flight=in_flight, tools=True, response_schema=True, seed=True, thinking=True
+            in_flight=in_flight,
+            max_tokens=LONGEST if replies is None else max_tokens,
+            tools=True,
+            response_schema=True,
+            seed=True,
+            thinking=True,
         )
         self._script = _as_function(small_talk if replies is None else replies)
         self._weather = Weather(latency, faults, seed) if latency or faults else None

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from ..engine.completion import CompletionRequest
 
-__all__ = ["small_talk"]
+__all__ = ["LONGEST", "small_talk"]
 
 _OPENINGS = (
     "Hello there, nice to see you.",
@@ -54,6 +54,7 @@ _FAREWELLS = (
     "It was lovely talking to you. Goodbye!",
     "I will see you next week, then. Bye!",
 )
+LONGEST = max(len(sentence.split()) for sentence in (*_OPENINGS, *_MIDDLES, *_FAREWELLS))  # in words
 _PATIENCE = 5
 
 

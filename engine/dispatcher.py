@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .budget import Account, Purse
-from .budget.amount import NOTHING, Amount
-from .budget.prices import Price
+from .budget.till import Hold, Till
 from .bus import Bus
 from .completion import Backend, Completion, CompletionRequest, Usage
 from .errors import BackendError
@@ -38,16 +36,6 @@ class Asker(Protocol):
     def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int) -> None:
         """Called as soon as a reply is there, whatever becomes of the asker then."""
         ...
-
-
-@dataclass(slots=True)
-class _Hold:
-    """Money laid aside for a call. `spent` is the most it can have cost until it is known to be less."""
-
-    price: Price
-    reserved: Amount
-    spent: Amount
-    is_answered: bool = False
 
 
 @dataclass(slots=True)
@@ -89,10 +77,8 @@ class Dispatcher:
         self._scheduler = scheduler
         self._retry = retry
         self._in_flight = in_flight
-        self._journal = journal
-        self._purse = purse
+        self._till = None if purse is None else Till(purse, bus.promise, journal)
         self._waiting: dict[tuple[Lane, Call], Promise] = {}
-        self._short: deque[Promise] = deque()  # of money, until others are settled
 
     async def complete(self, backend: Backend, request: CompletionRequest, asker: Asker) -> Completion:
         """The backend's reply.
@@ -107,77 +93,25 @@ class Dispatcher:
         while True:
             if not lane.enter(call):
                 await self._wait(lane, call)
-            hold: _Hold | None = None
+            hold: Hold | None = None
             try:
-                if self._purse is not None:
-                    hold = await self._reserve(self._purse, backend, request, asker.account)
+                if self._till is not None:
+                    hold = await self._till.hold(backend, request, asker.number, asker.account)
                 completion = await backend.complete(request)
             except BackendError as error:
                 self.traffic.failed_calls += 1
                 if hold is not None and not error.may_have_cost:
-                    hold.spent = NOTHING
+                    hold.cost_nothing()
                 failure = error
             else:
                 self.traffic.add(completion.usage)
-                asker.take_reply(request, completion, 0 if hold is None else _answered(hold, completion.usage))
+                asker.take_reply(request, completion, 0 if hold is None else hold.answered(completion))
                 return completion
             finally:
-                if hold is not None:
-                    self._settle(hold, asker.account)
+                if self._till is not None and hold is not None:
+                    self._till.settle(backend, hold, asker.account, is_noted=asker.diary is not None)
                 self._leave(lane)
             request = await self._try_again(backend, request, failure)
-
-    async def _reserve(
-        self, purse: Purse, backend: Backend, request: CompletionRequest, account: Account | None
-    ) -> _Hold:
-        price = purse.check(backend.name)
-        if not purse.has_caps:
-            return _Hold(price, NOTHING, NOTHING)
-        amount = purse.most(request, price, backend.capabilities.max_tokens)
-        hold = _Hold(price, amount, amount)
-        try:
-            is_new = True
-            while (is_new and self._short) or not purse.may_go(amount, account):
-                await self._wait_for_money(is_new=is_new)
-                is_new = False
-        finally:
-            self._wake_short()
-        if self._journal is not None:
-            try:
-                self._journal.tally.reserved = purse.account.reserved
-                await self._journal.durable(self._journal.touch())
-            except BaseException:
-                hold.spent = NOTHING
-                self._settle(hold, account)
-                raise
-        return hold
-
-    def _settle(self, hold: _Hold, account: Account | None) -> None:
-        assert self._purse is not None
-        self._purse.settle(hold.reserved, hold.spent, account)
-        if self._journal is not None:
-            self._journal.tally.reserved = self._purse.account.reserved
-            if not hold.is_answered:
-                self._journal.tally.lost += hold.spent
-        self._wake_short()
-
-    async def _wait_for_money(self, *, is_new: bool) -> None:
-        """First come, first served: who was woken and is still short waits at the head of the line again."""
-        turn = self._bus.promise()
-        (self._short.append if is_new else self._short.appendleft)(turn)
-        try:
-            await turn
-        except BaseException:
-            if turn.cancelled():
-                self._short.remove(turn)
-            raise
-
-    def _wake_short(self) -> None:
-        while self._short:
-            turn = self._short.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
 
     def _lane(self, backend: Backend) -> Lane:
         limits = [limit for limit in (self._in_flight, backend.capabilities.in_flight) if limit is not None]
@@ -189,6 +123,8 @@ class Dispatcher:
         wait_s = self._retry.wait_s(verdict_on(error), attempt, seed)
         if wait_s is None:
             raise error
+        if self._till is not None and self._till.purse.seconds_left is not None:
+            wait_s = min(wait_s, self._till.purse.seconds_left)  # then no call may begin, and waiting is over
         self.traffic.retries += 1
         logger().info("call.retried", backend=backend.name, attempt=attempt, wait_s=wait_s, error=str(error))
         self._bus.scope.publish_now(CallRetried(request.dialog, backend.name, str(error), attempt, wait_s))
@@ -213,11 +149,3 @@ class Dispatcher:
                 turn.set_result(None)
                 return
             # Its asker was cancelled in this very moment: the place is free again.
-
-
-def _answered(hold: _Hold, usage: Usage) -> int:
-    """What the reply cost, in picodollars."""
-    hold.is_answered = True
-    cost = hold.price.cost(usage)
-    hold.spent = Amount(1, usage.total_tokens, cost)
-    return cost

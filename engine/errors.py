@@ -306,24 +306,44 @@ class EndRecorded(DialogStopped):
 class PriceUnknown(SetupError):
     """A cap on money needs the price of every model, and one is not known."""
 
-    def __init__(self, model: str) -> None:
-        super().__init__(model)
+    def __init__(self, model: str, similar: tuple[str, ...] = ()) -> None:
+        super().__init__(model, similar)
         self.model = model
+        self.similar = similar
 
     def __str__(self) -> str:
-        return f"the price of {self.model} is not known, so no cap on money can hold; give it in a file: --prices FILE"
+        known = f" (known are {', '.join(self.similar)})" if self.similar else ""
+        return (
+            f"the price of {self.model} is not known{known}, so no cap on money can hold; "
+            f'give it in a file, --prices FILE: {{"models": {{"{self.model}": {{"input": 1, "output": 2}}}}}}, '
+            "in US dollars for a million tokens"
+        )
 
 
 class BudgetSpent(DialogStopped):
-    """A model call would exceed a cap, of the run or of its dialog alone, even if nothing else were under way."""
+    """A model call would exceed a cap, of the run or of its dialog alone, even if nothing else were under way.
 
-    def __init__(self, cap: str, is_of_run: bool = True) -> None:
-        super().__init__(cap, is_of_run)
+    `left` is what is left below the cap, `needed` the most that the call could take, in the cap's unit; both are empty
+    for a cap on seconds.
+    """
+
+    def __init__(self, cap: str, is_of_run: bool = True, left: str = "", needed: str = "") -> None:
+        super().__init__(cap, is_of_run, left, needed)
         self.cap = cap
         self.is_of_run = is_of_run
+        self.left = left
+        self.needed = needed
 
     def __str__(self) -> str:
-        return f"the budget is spent: {self.cap}"
+        if not self.needed:
+            return f"the budget of {self.cap} is spent; go on with a higher cap"
+        advice = "raise the cap"
+        if not self.cap.partition(" ")[2].startswith("calls"):
+            advice += ", or set a lower max_tokens"
+        return (
+            f"the budget of {self.cap} does not cover the next call: "
+            f"{self.left} is left, and it could take {self.needed}; {advice}"
+        )
 
 
 class TooManyFailures(PlayactError):

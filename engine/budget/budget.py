@@ -1,4 +1,4 @@
-"""Hard caps on what a run may cost, and each of its dialogs; never exceeded, see `Purse`."""
+"""Hard caps on what a run may cost, and each of its dialogs; what they promise is said in `Budget`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ __all__ = ["Budget", "Caps"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """The most of each; None for no cap. `seconds` is time in which calls may begin, over all sessions of a run.
+    """The most of each; None for no cap, 0 for nothing at all.
 
-    usd: US dollars, also as a text such as "0.50". tokens: of prompts and replies together. Raises ValueError.
+    usd: US dollars, also as a text such as "0.50". tokens: of prompts and replies together. calls: those that were
+    answered, or may have to be paid for all the same. seconds: time in which calls may begin, over all sessions of a
+    run.
+
+    Raises ValueError.
     """
 
     usd: Decimal | float | str | None = None
@@ -32,6 +36,8 @@ class Caps:
             raise ValueError(f"a cap is a number, not as in {self}") from error
         if any(not value.is_finite() or value < 0 for value in values):
             raise ValueError(f"a cap is a number from 0 up, not as in {self}")
+        if any(cap is not None and type(cap) is not int for cap in (self.tokens, self.calls)):
+            raise ValueError(f"tokens and calls are whole numbers, not as in {self}")
 
     @property
     def picodollars(self) -> int | None:
@@ -48,6 +54,12 @@ class Budget(Caps):
 
     A call is held back while calls under way might use up what is left; the run ends when one could not be paid for
     even if they cost nothing. A dialog that meets a cap of its own ends; the others go on.
+
+    What is spent never exceeds a cap, at any number of calls in flight, retried, given up or failed: each is reserved
+    at its most before it is sent, and counts as that until its reply says less. The one exception is a service that
+    bills more than was asked for, a longer reply than `max_tokens` or more tokens than the prompt has bytes: that much
+    is over, for the calls then under way, and no call is sent after. Over several sessions a cap on the run holds too,
+    also when they were killed; for a cap on a dialog only replies count that reached the journal.
     """
 
     per_dialog: Caps | None = None

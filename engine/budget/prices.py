@@ -40,9 +40,13 @@ class Price:
             + usage.completion_tokens * self.output
         )
 
+    def most(self, usage: Usage) -> int:
+        """Picodollars, however many tokens of the prompt may turn out to be cached."""
+        return usage.prompt_tokens * max(self.input, self.cached_input) + usage.completion_tokens * self.output
+
     @property
-    def dearest_input(self) -> int:
-        return max(self.input, self.cached_input)
+    def is_free(self) -> bool:
+        return not (self.input or self.cached_input or self.output)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
@@ -60,26 +64,29 @@ class Price:
 class Prices:
     """Looks prices up by model string.
 
-    A dated name, as "openai:gpt-4.1-2025-04-14", has the price of the plain one; the price of a name without a colon,
-    as "embedded", is that of all its models.
+    A dated name, as "openai:gpt-4.1-2025-04-14", has the price of the plain one where it has none of its own; the price
+    of a name without a colon, as "embedded", is that of all its models. `as_of` is the day of the table that ships with
+    playact, `source` the file over it.
     """
 
-    def __init__(self, prices: Mapping[str, Price]) -> None:
+    def __init__(self, prices: Mapping[str, Price], *, as_of: str = "", source: str | None = None) -> None:
+        self.as_of = as_of
+        self.source = source
         self._prices = dict(prices)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
         """The table that ships with playact, under that of a file in the same form. Raises `FileInvalid`."""
         own = (files("playact.engine.budget") / "prices.json").read_text(encoding="utf-8")
-        prices = _read(own, "prices.json")
+        prices, as_of = _read(own, "prices.json")
         if path is not None:
             try:
-                prices |= _read(Path(path).read_text(encoding="utf-8"), str(path))
+                prices |= _read(Path(path).read_text(encoding="utf-8"), str(path))[0]
             except OSError as error:
                 raise FileInvalid(str(path), None, f"cannot be read: {error.strerror}") from error
             except UnicodeDecodeError as error:
                 raise FileInvalid(str(path), None, "is not UTF-8 text") from error
-        return cls(prices)
+        return cls(prices, as_of=as_of, source=None if path is None else str(path))
 
     def of(self, model: str) -> Price | None:
         """None when it is not known."""
@@ -88,8 +95,14 @@ class Prices:
                 return self._prices[name]
         return None
 
+    def similar(self, model: str) -> tuple[str, ...]:
+        """Names that have a price and look like this one, the likest first."""
+        from difflib import get_close_matches
 
-def _read(text: str, path: str) -> dict[str, Price]:
+        return tuple(get_close_matches(model, self._prices, n=3, cutoff=0.75))
+
+
+def _read(text: str, path: str) -> tuple[dict[str, Price], str]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -103,7 +116,7 @@ def _read(text: str, path: str) -> dict[str, Price]:
             prices[model] = Price.from_dict(price)
         except (ValueError, TypeError, AttributeError) as error:
             raise FileInvalid(path, None, f"{model}: {error}") from error
-    return prices
+    return prices, str(content.get("as_of", ""))
 
 
 def _picodollars(dollars: object) -> int:
