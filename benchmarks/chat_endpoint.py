@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -46,10 +47,10 @@ def endpoint() -> Iterator[str]:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, replies: Iterator[int]) -> None:
         self._loop = loop
+        self._replies = replies
         self._received = b""
-        self._replies = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
@@ -73,8 +74,7 @@ class _Connection(asyncio.Protocol):
     def _reply(self) -> None:
         if self._transport.is_closing():
             return
-        self._replies += 1
-        body = (_BODY % self._replies).encode()  # other words each time, lest the dialogs look like loops
+        body = (_BODY % next(self._replies)).encode()  # other words each time, lest the dialogs look like loops
         self._transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
@@ -94,7 +94,8 @@ def _delay_s(head: bytes) -> float:
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(loop), "127.0.0.1", 0, backlog=8192)
+    replies = count(1)
+    server = await loop.create_server(lambda: _Connection(loop, replies), "127.0.0.1", 0, backlog=8192)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

@@ -19,6 +19,7 @@ __all__ = ["Cancellable", "Scope"]
 
 R = TypeVar("R")
 _DEFAULT_SUPERVISION = Supervision()
+_GONE = Actor()  # in the place of one that is stopped
 
 
 class Cancellable(Protocol):
@@ -164,6 +165,8 @@ class Scope:
             self.bus.stop(ref)
         for reader in self._readers:
             reader.close()
+        if self.keeps_log:
+            self._let_go()
 
     def work(self, task: Callable[[ActorRef], Awaitable[None]], ref: ActorRef) -> None:
         """Runs a task that ends with the scope at the latest."""
@@ -199,6 +202,14 @@ class Scope:
             if not ref.is_stale:
                 ref.actor.fold(fact)
         return record
+
+    def _let_go(self) -> None:
+        """Leaves no circle of references behind: a dialog's memory is free at once, not when the collector comes by."""
+        for ref in self.refs:
+            ref.actor = _GONE
+        self.refs.clear()
+        self._folding = self._subscribed = self._readers = self._audiences = ()
+        self.listener = self.task = None
 
     def __repr__(self) -> str:
         return f"<Scope {self.id} {len(self.refs)} actors, {len(self.log)} facts>"
