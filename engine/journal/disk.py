@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+import anyio
 import anyio.to_thread
 
 __all__ = ["Disk", "Step", "WriterThread"]
@@ -31,12 +32,18 @@ class Disk(Protocol):
 
 
 class WriterThread:
-    """A worker thread, so that the event loop never waits for a disk."""
+    """A worker thread, so that the event loop never waits for a disk; of one run, so that it waits for no other work.
+
+    Work that was begun is waited for, also by a task that is cancelled: what it gave is not lost.
+    """
 
     synchronous: Literal["FULL", "OFF"] = "FULL"
 
+    def __init__(self) -> None:
+        self._turn = anyio.CapacityLimiter(1)  # of its own: tools may have taken up all threads of the common one
+
     async def run(self, step: Step, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work)
+        return await anyio.to_thread.run_sync(work, limiter=self._turn)
 
     def rename(self, old: Path, new: Path) -> None:
         os.replace(old, new)

@@ -1,11 +1,5 @@
 """A journal's file: SQLite, append-only but for a few small rows, every row with a checksum of its own.
 
-    meta      the run's configuration, and the tally of all that the log holds
-    scenario  the recipes, each different one once
-    plan      which recipe and seed each dialog has; dialog n has row n modulo their number
-    dialog    where in the log a dialog begins and, once it is over, ends, and for what reason
-    log       facts and answers in the order in which they became durable, numbered from 1 without a gap
-
 Nothing is read that does not prove to be whole: a flipped bit, a lost row or a lost tail is a `JournalInvalid`, never
 wrong data. SQLite itself keeps no checksum of its pages, and SQLite's own check reads the whole file.
 """
@@ -15,65 +9,25 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, field
+from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
-from typing import Any, Literal
-from zlib import crc32
+from typing import Any, Literal, Self
 
-from ..errors import JournalInvalid, JournalUnwritable
+from ..errors import JournalInvalid
+from .connection import TROUBLE, closed_on_failure, connected, connected_for_reading, found, told, told_as_unwritable
+from .creation import create_whole
 from .entry import Entry
+from .lock import JournalLock
+from .mark import Mark
+from .rows import Batch, DialogRow, PlanRow, checksum, sealed
+from .schema import SCHEMA_VERSION, check_schema
 from .tally import Tally
-from .write_ahead import lost_transactions
+from .write_ahead import loss_in, write_ahead_log_of
 
 __all__ = ["Batch", "DialogRow", "JournalFile", "PlanRow", "SCHEMA_VERSION"]
-
-SCHEMA_VERSION = 1
-_APPLICATION = 0x504C4159  # "PLAY", which tells `file` and us whose file this is
-_TABLES = (
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL)",
-    "CREATE TABLE scenario (number INTEGER PRIMARY KEY, recipe TEXT NOT NULL, checksum INTEGER NOT NULL)",
-    "CREATE TABLE plan (place INTEGER PRIMARY KEY, scenario INTEGER NOT NULL, seed INTEGER, checksum INTEGER NOT NULL)",
-    "CREATE TABLE dialog (number INTEGER PRIMARY KEY, id TEXT NOT NULL, seed INTEGER NOT NULL, parent TEXT, "
-    "first INTEGER NOT NULL, last INTEGER, reason TEXT, digest TEXT, checksum INTEGER NOT NULL)",
-    "CREATE TABLE log (position INTEGER PRIMARY KEY, dialog INTEGER NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, "
-    "body TEXT NOT NULL, checksum INTEGER NOT NULL)",
-)
-# What Python's driver and a damaged file can make of each other.
-_TROUBLE = (sqlite3.Error, ValueError, TypeError, OverflowError, MemoryError, SystemError, RecursionError)
-
-
-@dataclass(frozen=True, slots=True)
-class DialogRow:
-    """`first` and `last` are positions in the log; `last`, `reason` and `digest` are None until the dialog is over."""
-
-    number: int
-    id: str
-    seed: int
-    parent: str | None
-    first: int
-    last: int | None = None
-    reason: str | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    place: int
-    scenario: int
-    seed: int | None
-
-
-@dataclass(slots=True)
-class Batch:
-    """What is to become durable together."""
-
-    scenarios: list[tuple[int, str]] = field(default_factory=list)
-    plan: list[PlanRow] = field(default_factory=list)
-    dialogs: dict[int, DialogRow] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
-    meta: dict[str, str] = field(default_factory=dict)
 
 
 class JournalFile:
@@ -82,10 +36,13 @@ class JournalFile:
     `damage` says what is known to be lost although the rest is whole; None most of the time.
     """
 
-    def __init__(self, path: Path, database: sqlite3.Connection, damage: str | None = None) -> None:
+    def __init__(self, path: Path, database: sqlite3.Connection, *, mark: Mark | None = None) -> None:
         self.path = path
-        self.damage = damage
+        self.damage: str | None = None
         self._database = database
+        self._mark = mark  # None for those who only read
+        self._commits = 0
+        self._is_closed = False
 
     @classmethod
     def create(
@@ -95,168 +52,229 @@ class JournalFile:
         *,
         synchronous: Literal["FULL", "OFF"] = "FULL",
         rename: Callable[[Path, Path], None] = os.replace,
-    ) -> JournalFile:
-        """Makes a new journal. Raises `JournalUnwritable` when that cannot be, or there is something already."""
-        if path.exists() and path.stat().st_size:
-            raise JournalInvalid(
-                str(path), f"holds something already; go on with `playact resume {path}` or say another"
+    ) -> Self:
+        """Makes a new journal, all of it or nothing.
+
+        Raises `JournalInvalid` when there is something already, `JournalUnwritable` when it cannot be made.
+        """
+        meta = {"config": json.dumps(config), "tally": Tally().to_json(), "commits": "0"}
+        with told_as_unwritable(path):
+            path = path.resolve()  # SQLite follows links too, and looks for its other files there
+            create_whole(
+                path, lambda database: _put(database, Batch(meta=meta)), rename, is_synced=synchronous != "OFF"
             )
-        try:
-            database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            with _closed_on_failure(database):
-                _prepare(database, synchronous)
-                database.execute("BEGIN")
-                database.execute(f"PRAGMA application_id = {_APPLICATION}")
-                database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                for table in _TABLES:
-                    database.execute(table)
-                file = cls(path, database)
-                file._write(Batch(meta={"config": json.dumps(config), "tally": Tally().to_json()}))
-                database.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise JournalUnwritable(str(path), _plainly(error)) from error
+        return cls.open(path, synchronous=synchronous)
+
+    @classmethod
+    def open(cls, path: Path, *, synchronous: Literal["FULL", "OFF"] = "FULL") -> Self:
+        """Opens a journal for writing. The caller holds its lock, see `JournalLock`.
+
+        Raises `JournalInvalid` for what is no whole journal of a known version and leaves that as it is; raises
+        `JournalUnwritable` when it can only be read.
+        """
+        path = found(path)
+        with told(path, is_writer=True):
+            proved = cls._proved(path, loss_in(path))
+            proved.close()
+            file = cls(path, connected(path, synchronous), mark=Mark(path))
+        file.damage, file._commits = proved.damage, proved._commits
+        file._note_commits()
         return file
 
     @classmethod
-    def open(cls, path: Path, *, synchronous: Literal["FULL", "OFF"] = "FULL") -> JournalFile:
-        """Opens a journal for writing. Raises `JournalInvalid` for what is no whole journal of a known version."""
-        lost = _checked_for_existence(path)
-        try:
-            database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            with _closed_on_failure(database):
-                _check_kind(path, database)
-                _prepare(database, synchronous)
-                _, valid, _ = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                damage = lost.message(max(valid, 0))
-                file = cls(path, database, damage)
-                file.tally()
-        except sqlite3.OperationalError as error:
-            raise JournalInvalid(str(path), f"cannot be opened for writing: {_plainly(error)}") from error
-        except _TROUBLE as error:
-            raise JournalInvalid(str(path), f"is damaged: {error}") from error
-        return file
-
-    @classmethod
-    def read(cls, path: Path) -> JournalFile:
+    def read(cls, path: Path) -> Self:
         """Opens a journal for reading only, also while a run writes to it. Raises `JournalInvalid` as `open` does."""
-        _checked_for_existence(path)
-        try:
-            try:
-                database = sqlite3.connect(f"{_uri(path)}?mode=ro", uri=True, isolation_level=None)
-                with _closed_on_failure(database):
-                    _check_kind(path, database)
-            except sqlite3.OperationalError:
-                if path.with_name(path.name + "-wal").exists():
-                    raise
-                # In a folder that cannot be written SQLite makes no shared memory; nobody else writes there either.
-                database = sqlite3.connect(f"{_uri(path)}?immutable=1", uri=True, isolation_level=None)
-                with _closed_on_failure(database):
-                    _check_kind(path, database)
-        except _TROUBLE as error:
-            raise JournalInvalid(str(path), f"cannot be read: {error}") from error
-        return cls(path, database)
+        path = found(path)
+        with told(path, is_writer=False):
+            # A log that is being written is the run's own business: it has looked at it before.
+            return cls._proved(path, None if JournalLock.holder(path) else loss_in(path))
+
+    @classmethod
+    def _proved(cls, path: Path, loss: str | None) -> Self:
+        acknowledged = Mark.number(path)
+        database = connected_for_reading(path)
+        with closed_on_failure(database):
+            check_schema(path, database)
+            file = cls(path, database)
+            with file.snapshot():
+                file._prove(loss, acknowledged)
+        return file
 
     def close(self) -> None:
-        """Moves what is in the write-ahead log into the file, where that can be, and closes it."""
+        """Moves what is in the write-ahead log into the file, where that can be, and closes it. Twice does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._database.close()
+        if self._mark is not None:
+            self._mark.close(is_needed=write_ahead_log_of(self.path).exists())
 
     def commit(self, batch: Batch) -> None:
         """Makes a batch durable, all of it or nothing. Raises `JournalUnwritable`."""
         database = self._database
-        try:
+        batch.meta["commits"] = str(self._commits + 1)
+        with told_as_unwritable(self.path):
             database.execute("BEGIN IMMEDIATE")
             try:
-                self._write(batch)
+                _put(database, batch)
                 database.execute("COMMIT")
             except BaseException:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            raise JournalUnwritable(str(self.path), _plainly(error)) from error
+        self._commits += 1
+        self._note_commits()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """What is read meanwhile is of one moment, though a run writes on."""
+        if self._mark is not None or self._database.in_transaction:
+            yield  # a writer is alone, and a snapshot within another is the same
+            return
         self._database.execute("BEGIN")
         try:
             yield
         finally:
-            self._database.execute("COMMIT")
+            if not self._is_closed:  # an iterator may be given up after its file
+                self._database.execute("COMMIT")
 
     def config(self) -> dict[str, Any]:
         """How the run was set up. Raises `JournalInvalid`."""
-        config: dict[str, Any] = json.loads(self._meta("config"))
-        return config
+        return self._parsed("config", json.loads)  # type: ignore[no-any-return]  # it is JSON
 
     def tally(self) -> Tally:
         """What the log holds, in numbers. Raises `JournalInvalid`."""
-        return Tally.from_json(self._meta("tally"))
+        return self._parsed("tally", Tally.from_json)  # type: ignore[no-any-return]  # as the parser gives it
 
     def scenarios(self) -> list[str]:
-        """The recipes by number."""
-        rows = self._rows("scenario", "SELECT number, recipe, checksum FROM scenario ORDER BY number", ())
-        return [recipe for (_, recipe) in self._gapless("scenario", rows, self.tally().scenarios)]
+        """The recipes by number. Raises `JournalInvalid`."""
+        with self.snapshot():
+            count = self.tally().scenarios
+            rows = self._rows("scenario", "SELECT number, recipe, checksum FROM scenario ORDER BY number", ())
+            return [recipe for (_, recipe) in self._gapless("scenario", rows, count)]
 
     def plan(self) -> list[PlanRow]:
-        rows = self._rows("plan", "SELECT place, scenario, seed, checksum FROM plan ORDER BY place", ())
-        return [PlanRow(*row) for row in self._gapless("plan", rows, self.tally().planned)]
+        """Raises `JournalInvalid`."""
+        with self.snapshot():
+            count = self.tally().planned
+            rows = self._rows("plan", "SELECT place, scenario, seed, checksum FROM plan ORDER BY place", ())
+            return [PlanRow(*row) for row in self._gapless("plan", rows, count)]
 
     def dialogs(self) -> Iterator[DialogRow]:
-        """All dialogs that have begun, by number."""
+        """All dialogs that have begun, by number. Raises `JournalInvalid`, at the end if old and new rows are mixed."""
         columns = "number, id, seed, parent, first, last, reason, digest, checksum"
-        rows = self._rows("dialog", f"SELECT {columns} FROM dialog ORDER BY number", ())  # noqa: S608  # no input in it
-        return (DialogRow(*row) for row in self._gapless("dialog", rows, self.tally().dialogs))
+        query = f"SELECT {columns} FROM dialog ORDER BY number"  # noqa: S608  # no input in it
+        ended: Counter[str] = Counter()
+        with self.snapshot():
+            tally = self.tally()
+            for values in self._gapless("dialog", self._rows("dialog", query, ()), tally.dialogs):
+                row = DialogRow(*values)
+                if row.reason is not None:
+                    ended[row.reason] += 1
+                yield row
+        if ended != +tally.ended:
+            raise self._damaged("the dialogs do not agree with the tally")
 
     def entries(self, first: int, last: int | None = None) -> Iterator[Entry]:
-        """The log from one position to another, both included, or to its end."""
-        end = self.tally().entries if last is None else last
+        """The log from one position to another, both included, or to its end. Raises `JournalInvalid`."""
         query = (
             "SELECT position, dialog, time, kind, body, checksum FROM log WHERE position BETWEEN ? AND ? "
             "ORDER BY position"
         )
-        rows = self._rows("log", query, (first, end))
-        return (Entry(*row) for row in self._gapless("log", rows, end - first + 1, first))
+        with self.snapshot():
+            end = self.tally().entries if last is None else last
+            for row in self._gapless("log", self._rows("log", query, (first, end)), end - first + 1, first):
+                yield Entry(*row)
+
+    def entries_of(self, dialogs: Iterable[int], first: int, last: int | None = None) -> Iterator[Entry]:
+        """As `entries`, but only those of some dialogs; the others are counted, not read. Raises `JournalInvalid`."""
+        query = (
+            "SELECT position, dialog, time, kind, body, checksum FROM log WHERE position BETWEEN ? AND ? "
+            "AND dialog IN (SELECT value FROM json_each(?)) ORDER BY position"
+        )
+        with self.snapshot():
+            end = self.tally().entries if last is None else last
+            if self._count("log", "position", first, end) != end - first + 1:
+                raise self._damaged(f"log {first} to {end} has gaps")
+            for row in self._rows("log", query, (first, end, json.dumps(list(dialogs)))):
+                yield Entry(*row)
+
+    def recipes(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Some of the recipes, by number. Raises `JournalInvalid`."""
+        query = "SELECT number, recipe, checksum FROM scenario WHERE number IN (SELECT value FROM json_each(?))"
+        wanted = set(numbers)
+        found = dict(self._rows("scenario", query, (json.dumps(sorted(wanted)),)))
+        if missing := wanted - found.keys():
+            raise self._damaged(f"scenario {min(missing)} is missing")
+        return found
 
     def verify(self) -> Tally:
         """Reads everything; gives the tally, counted anew. Raises `JournalInvalid` for whatever is not whole."""
-        self.config(), self.scenarios(), self.plan()  # reading is the check
-        counted = Tally.of(self.entries(1), self.dialogs(), len(self.scenarios()), len(self.plan()))
-        if not counted.agrees_with(self.tally()):
-            raise self._damaged("the tally does not agree with the log")
+        with self.snapshot():
+            self.config()  # reading is the check
+            self._check_ends()
+            counted = Tally.of(self.entries(1), self.dialogs(), len(self.scenarios()), len(self.plan()))
+            if not counted.agrees_with(self.tally()):
+                raise self._damaged("the tally does not agree with the log")
         return counted
 
-    def _meta(self, name: str) -> str:
+    def _prove(self, loss: str | None, acknowledged: int) -> None:
+        """Finds out what is lost, and whether what is left is of one moment.
+
+        A log that is read in part only lays old pages over newer ones, if those were in the file already.
+        """
+        self._commits = self._parsed("commits", int)
+        missing = acknowledged - self._commits
+        if missing > 0:
+            loss = f"what was written last is lost, {missing} transactions, for its write-ahead log is cut or missing"
+        self.damage = loss
+        self._check_ends()
+        if loss is not None:
+            self.verify()
+            for (finding,) in self._database.execute("PRAGMA integrity_check(1)"):
+                if finding != "ok":
+                    raise self._damaged(finding)
+
+    def _check_ends(self) -> None:
+        """No table goes on behind what the tally counts, or ends before: the log may be long, its end is near."""
+        tally = self.tally()
+        ends = (
+            ("log", "position", tally.entries),
+            ("dialog", "number", tally.dialogs - 1),
+            ("plan", "place", tally.planned - 1),
+            ("scenario", "number", tally.scenarios - 1),
+        )
+        for table, column, last in ends:
+            query = f"SELECT {column} FROM {table} ORDER BY {column} DESC LIMIT 1"  # noqa: S608  # no input in it
+            found = next((number for (number,) in self._database.execute(query)), 0 if table == "log" else -1)
+            if found != last:
+                raise self._damaged(f"{table} ends at {found}, not at {last}")
+
+    def _count(self, table: str, column: str, first: int, last: int) -> int:
+        query = f"SELECT count(*) FROM {table} WHERE {column} BETWEEN ? AND ?"  # noqa: S608  # no input in it
+        try:
+            (count,) = self._database.execute(query, (first, last)).fetchone()
+        except TROUBLE as error:
+            raise self._damaged(str(error)) from error
+        return int(count)
+
+    def _parsed(self, name: str, parse: Callable[[str], Any]) -> Any:
         rows = self._rows("meta", "SELECT name, value, checksum FROM meta WHERE name = ?", (name,))
         for _, value in rows:
-            return str(value)
+            try:
+                return parse(value)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                raise self._damaged(f"its {name} cannot be understood: {error}") from error
         raise self._damaged(f"its {name} is missing")
-
-    def _write(self, batch: Batch) -> None:
-        put = self._database.executemany
-        if batch.scenarios:
-            put("INSERT INTO scenario VALUES (?, ?, ?)", map(_sealed, batch.scenarios))
-        if batch.plan:
-            put("INSERT INTO plan VALUES (?, ?, ?, ?)", (_sealed((r.place, r.scenario, r.seed)) for r in batch.plan))
-        if batch.entries:
-            rows = (_sealed((e.position, e.dialog, e.time, e.kind, e.body)) for e in batch.entries)
-            put("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
-        if batch.dialogs:
-            put(
-                "INSERT OR REPLACE INTO dialog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                map(_sealed, map(astuple, batch.dialogs.values())),
-            )
-        put("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(_sealed, batch.meta.items()))
 
     def _rows(self, table: str, query: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         """The rows without their checksums, which were right."""
         try:
-            with closing(self._database.execute(query, values)) as rows:
-                for *row, checksum in rows:
-                    if checksum != _checksum(row):
-                        raise self._damaged(f"{table} {row[0]} is not what was written")
-                    yield tuple(row)
-        except _TROUBLE as error:
+            for *row, found in self._database.execute(query, values):
+                if found != checksum(row):
+                    raise self._damaged(f"{table} {row[0]} is not what was written")
+                yield tuple(row)
+        except TROUBLE as error:
             raise self._damaged(str(error)) from error
 
     def _gapless(
@@ -272,6 +290,10 @@ class JournalFile:
         if expected != first + count:
             raise self._damaged(f"{table} {expected} is missing")
 
+    def _note_commits(self) -> None:
+        if self._mark is not None:
+            self._mark.note(self._commits)
+
     def _damaged(self, what: str) -> JournalInvalid:
         return JournalInvalid(str(self.path), f"is damaged: {what}")
 
@@ -279,65 +301,19 @@ class JournalFile:
         return f"<JournalFile {self.path}>"
 
 
-def _checksum(row: Iterable[Any]) -> int:
-    """CRC-32, which no single flipped bit escapes; the form of each value tells 1, 1.0 and "1" apart."""
-    return crc32("\x1f".join([f"'{value}" if type(value) is str else repr(value) for value in row]).encode("utf-8"))
-
-
-def _sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (*row, _checksum(row))
-
-
-def _prepare(database: sqlite3.Connection, synchronous: str) -> None:
-    database.execute("PRAGMA busy_timeout = 5000")
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute(f"PRAGMA synchronous = {synchronous}")
-
-
-def _check_kind(path: Path, database: sqlite3.Connection) -> None:
-    """Raises `JournalInvalid` unless the tables are exactly ours: then no view, trigger or other name can mislead."""
-    database.execute("PRAGMA trusted_schema = OFF")
-    database.execute("PRAGMA cell_size_check = ON")
-    (application,) = database.execute("PRAGMA application_id").fetchone()
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    found = [sql for (sql,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")]
-    if application != _APPLICATION and found != list(_TABLES):
-        raise JournalInvalid(str(path), "is no journal of playact")
-    if version > SCHEMA_VERSION:
-        raise JournalInvalid(
-            str(path), f"was made by a newer playact (schema {version}, known {SCHEMA_VERSION}); update"
+def _put(database: sqlite3.Connection, batch: Batch) -> None:
+    put = database.executemany
+    if batch.scenarios:
+        put("INSERT INTO scenario VALUES (?, ?, ?)", map(sealed, batch.scenarios))
+    if batch.plan:
+        put("INSERT INTO plan VALUES (?, ?, ?, ?)", (sealed((r.place, r.scenario, r.seed)) for r in batch.plan))
+    if batch.entries:
+        # SQLite gives a time back as a float that is not minus zero, and the checksum is to be of that.
+        rows = (sealed((e.position, e.dialog, float(e.time) + 0.0, e.kind, e.body)) for e in batch.entries)
+        put("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
+    if batch.dialogs:
+        put(
+            "INSERT OR REPLACE INTO dialog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            map(sealed, map(astuple, batch.dialogs.values())),
         )
-    if version != SCHEMA_VERSION or application != _APPLICATION or found != list(_TABLES):
-        raise JournalInvalid(str(path), f"is damaged: its schema {version} is not as it was made")
-
-
-def _checked_for_existence(path: Path) -> Any:
-    if not path.is_file():
-        raise JournalInvalid(str(path), "there is no such journal")
-    return lost_transactions(path)
-
-
-@contextmanager
-def _closed_on_failure(database: sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        database.close()
-        raise
-
-
-def _plainly(error: sqlite3.Error) -> str:
-    """SQLite's words, and what they most often come from."""
-    name = getattr(error, "sqlite_errorname", "")
-    match name:
-        case "SQLITE_FULL":
-            return "the disk is full"
-        case "SQLITE_READONLY" | "SQLITE_READONLY_DBMOVED" | "SQLITE_READONLY_DIRECTORY":
-            return "it may only be read"
-        case "SQLITE_CANTOPEN":
-            return "the folder is missing or may not be written"
-    return f"{error}"
-
-
-def _uri(path: Path) -> str:
-    return path.resolve().as_uri()
+    put("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, batch.meta.items()))

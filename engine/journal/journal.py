@@ -7,11 +7,12 @@ and a dialog that is alone waits for its own only. Nothing waits for a time to p
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
@@ -34,7 +35,8 @@ RUN = -1  # the number of what is no dialog
 class Journal:
     """Use it as an async context manager, within the bus of the run. Leaving it makes durable what was said into it.
 
-    A commit that fails stops the run with `JournalUnwritable`: everything that was acknowledged is in the file.
+    A commit that fails, for whatever reason, stops the run with `JournalUnwritable`: everything that was acknowledged
+    is in the file, and nothing more is acknowledged. What is said after the journal was left can no longer be kept.
     """
 
     def __init__(self, file: JournalFile, bus: Bus, disk: Disk) -> None:
@@ -52,13 +54,13 @@ class Journal:
         self._error: JournalUnwritable | None = None
         self._earlier_seconds = self.tally.seconds
         self._started = bus.clock.now()
-        self._places: dict[int, DialogRow] = {}
+        self._places: dict[int, DialogRow] = {}  # of the dialogs that are live
 
     async def __aenter__(self) -> Self:
         self.tally.begin_session()
         await self._commit()
         if self._error is not None:
-            raise self._error
+            raise _again(self._error)
         self._tasks = await anyio.create_task_group().__aenter__()
         self._tasks.start_soon(self._write, name="journal")
         return self
@@ -73,9 +75,15 @@ class Journal:
             passed_on = (None, None, None) if isinstance(error, Exception) else (kind, error, at)
             await self._tasks.__aexit__(*passed_on)
         finally:
-            with anyio.CancelScope(shield=True):
-                self.tally.is_closed = True
-                await self._commit()
+            self.tally.is_closed = True
+            await self._commit()
+            if self._error is None:
+                self._error = JournalUnwritable(str(self.file.path), "its run is over")
+
+    def keep_config(self, config: Mapping[str, Any]) -> None:
+        """Keeps what the run is set up with from now on."""
+        self.touch()
+        self._batch.meta["config"] = json.dumps(config)
 
     def keep_scenario(self, recipe: str) -> int:
         """Keeps a recipe; gives its number."""
@@ -129,7 +137,7 @@ class Journal:
         """Returns when what was said by then is durable. Raises `JournalUnwritable`."""
         if said > self._durable:
             if self._error is not None:
-                raise self._error
+                raise _again(self._error)
             promise = self._bus.promise()
             heapq.heappush(self._waiting, (said, next(self._order), promise))
             await promise
@@ -142,7 +150,7 @@ class Journal:
         """As `durable`, where nobody can wait; `then` is never called when the journal fails."""
         if said <= self._durable:
             then()
-        else:
+        elif self._error is None:
             heapq.heappush(self._waiting, (said, next(self._order), then))
 
     def is_durable(self, said: int) -> bool:
@@ -151,8 +159,7 @@ class Journal:
     async def _write(self) -> None:
         while self._error is None:
             if self._said > self._durable:
-                with anyio.CancelScope(shield=True):
-                    await self._commit()
+                await self._commit()
             elif self._is_closing:
                 return
             else:
@@ -163,36 +170,49 @@ class Journal:
                     self._idle = None
 
     async def _commit(self) -> None:
+        """Never leaves anybody waiting: what is not made durable has failed. A cancellation waits meanwhile."""
         if self._error is not None:
             return
         batch, self._batch = self._batch, Batch()
-        tally = self.tally
-        tally.seconds = round(self._earlier_seconds + self._bus.clock.now() - self._started, 6)
-        batch.meta["tally"] = tally.to_json()
         said = self._said
         try:
-            await self._disk.run("commit", lambda: self.file.commit(batch))
+            self.tally.seconds = round(self._earlier_seconds + self._bus.clock.now() - self._started, 6)
+            batch.meta["tally"] = self.tally.to_json()
+            with anyio.CancelScope(shield=True):
+                await self._disk.run("commit", lambda: self.file.commit(batch))
         except JournalUnwritable as error:
             self._fail(error)
+        except BaseException as error:
+            failure = JournalUnwritable(str(self.file.path), f"{type(error).__name__}: {error}")
+            failure.__cause__ = error
+            self._fail(failure)
+            if not isinstance(error, Exception):
+                raise
         else:
             self._durable = said
             self._acknowledge()
 
     def _acknowledge(self) -> None:
+        """A callback that raises fails the run, and keeps nobody else from hearing that his is durable."""
         waiting = self._waiting
         while waiting and waiting[0][0] <= self._durable:
             _, _, waiter = heapq.heappop(waiting)
-            if callable(waiter):
+            if not callable(waiter):
+                if not waiter.done():
+                    waiter.set_result(None)
+                continue
+            try:
                 waiter()
-            elif not waiter.done():
-                waiter.set_result(None)
+            except Exception as error:
+                self._bus.scope.failed(error)
 
     def _fail(self, error: JournalUnwritable) -> None:
         self._error = error
-        for _, _, waiter in self._waiting:
+        self._batch = Batch()
+        waiting, self._waiting = self._waiting, []
+        for _, _, waiter in waiting:
             if not callable(waiter) and not waiter.done():
-                waiter.set_exception(error)
-        self._waiting.clear()
+                waiter.set_exception(_again(error))
         self._bus.scope.failed(error)
 
     def _wake(self) -> None:
@@ -200,7 +220,8 @@ class Journal:
             self._idle.set_result(None)
 
     def __repr__(self) -> str:
-        return f"<Journal {self.file.path} {self._durable}/{self.tally.entries} durable>"
+        state = "open" if self._error is None else "failed"
+        return f"<Journal {self.file.path} {state} {self._durable}/{self._said} durable, {len(self._waiting)} waiting>"
 
 
 class Diary:
@@ -222,9 +243,9 @@ class Diary:
 
     def add_reply(self, call: int, key: str, completion: Completion, time: float, picodollars: int) -> None:
         """Keeps what a model said to the dialog's call of that number, and what it cost."""
-        self._journal.tally.add_reply(completion.usage, picodollars)
         more = {"cost": picodollars} if picodollars else {}
         body = encoded_reply(call, key, completion, **more)
+        self._journal.tally.add_reply(completion.usage, picodollars)
         self._said = self._journal.append(self._number, REPLY, body, time)
 
     def add_answer(self, key: str, text: str, time: float) -> None:
@@ -247,3 +268,10 @@ class Diary:
 
     def when_durable(self, then: Callable[[], None]) -> None:
         self._journal.when_durable(self._said, then)
+
+
+def _again(error: JournalUnwritable) -> JournalUnwritable:
+    """One for each who is told: an exception that many tasks raise grows by a traceback with each."""
+    again = JournalUnwritable(*error.args)
+    again.__cause__ = error.__cause__
+    return again

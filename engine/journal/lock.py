@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -15,71 +16,100 @@ __all__ = ["JournalLock"]
 class JournalLock:
     """Held from its making until `release`. The file beside the journal says who holds it; it goes on release.
 
-    Raises `JournalBusy` when another process, or another simulation of this one, holds it. Locks of SQLite would not
-    do: one that keeps other writers away for good keeps readers away too. On Windows nothing is locked.
+    Raises `JournalBusy` when another process, or another simulation of this one, holds it, `JournalUnwritable` when the
+    file cannot be made. Locks of SQLite would not do: one that keeps other writers away for good keeps readers away
+    too. On Windows nothing is locked. A process forked while it is held shares it, and cannot release it; should it
+    outlive its parent, the journal is free when it ends.
     """
 
     def __init__(self, journal: Path) -> None:
-        self._path = journal.with_name(journal.name + "-lock")
-        self._file = self._locked(journal)
+        try:
+            self._path = _beside(journal)
+            self._file = self._locked()
+        except BlockingIOError as error:
+            raise JournalBusy(str(journal), _told(self._path)) from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+            reason = (isinstance(error, OSError) and error.strerror) or str(error)
+            raise JournalUnwritable(str(journal), f"{reason} ({journal.name}-lock beside it)") from error
+        self._process = os.getpid()
+        with suppress(OSError):  # on a full disk nobody is told who it is
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"process {self._process} on {socket.gethostname()}".encode())
 
     @classmethod
     def holder(cls, journal: Path) -> str | None:
-        """Who plays the run of a journal now, None when nobody does."""
+        """Who plays the run of a journal now, None when nobody does, or it cannot be told."""
         try:
-            lock = cls._try(journal.with_name(journal.name + "-lock"), os.O_RDWR)
+            path = _beside(journal)
+            file = os.open(path, os.O_RDONLY)
+        except (OSError, RuntimeError):
+            return None
+        try:
+            _lock(file, is_shared=True)
         except BlockingIOError:
-            return _told(journal.with_name(journal.name + "-lock"))
+            return _told(path)
         except OSError:
             return None
-        os.close(lock)
+        finally:
+            os.close(file)
         return None
 
     def release(self) -> None:
-        """The file goes first, so that nobody waits for a file that is no longer there."""
-        if self._file >= 0:
-            self._path.unlink(missing_ok=True)
+        """The file goes first, so that nobody waits for a file that is no longer there. Twice does nothing."""
+        if self._file >= 0 and self._process == os.getpid():
+            with suppress(OSError):  # a file that nobody holds is in nobody's way
+                self._path.unlink()
             os.close(self._file)
             self._file = -1
 
-    def _locked(self, journal: Path) -> int:
+    def _locked(self) -> int:
         while True:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                file = self._try(self._path, os.O_RDWR | os.O_CREAT)
-            except BlockingIOError as error:
-                raise JournalBusy(str(journal), _told(self._path)) from error
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise JournalUnwritable(str(journal), f"{reason} ({self._path.name} beside it)") from error
-            try:
-                if os.fstat(file).st_ino == os.stat(self._path).st_ino:
-                    break
-            except FileNotFoundError:
-                pass  # whoever held it has just released it, and taken the file away
+                if _is_taken(file) and _is_at(self._path, file):
+                    return file
+            except BaseException:
+                os.close(file)
+                raise
             os.close(file)
-        os.ftruncate(file, 0)
-        os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        return file
-
-    @staticmethod
-    def _try(path: Path, flags: int) -> int:
-        file = os.open(path, flags, 0o644)
-        try:
-            import fcntl
-        except ModuleNotFoundError:
-            return file
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BaseException:
-            os.close(file)
-            raise
-        return file
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *failure: object) -> None:
         self.release()
+
+
+def _beside(journal: Path) -> Path:
+    """A journal has one lock, whatever links lead to it. Raises OSError and RuntimeError."""
+    file = journal.resolve()
+    return file.with_name(file.name + "-lock")
+
+
+def _is_taken(file: int) -> bool:
+    """Takes the lock. False: somebody has just looked whether it is held. Raises BlockingIOError when it is."""
+    try:
+        _lock(file, is_shared=False)
+    except BlockingIOError:
+        _lock(file, is_shared=True)  # beside those who only look this is possible
+        return False
+    return True
+
+
+def _lock(file: int, *, is_shared: bool) -> None:
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        return
+    fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Whether the file is still there: whoever held it may have released it, and taken it away."""
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _told(path: Path) -> str:
