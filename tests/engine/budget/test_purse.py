@@ -32,8 +32,10 @@ def test_a_cap_is_a_number_from_0_up(cap: Any) -> None:
 
 @pytest.mark.parametrize("name", ["tokens", "calls"])
 def test_tokens_and_calls_are_whole_numbers(name: str) -> None:
+    caps: dict[str, Any] = {name: 1.5}
+
     with pytest.raises(ValueError, match="whole numbers"):
-        Caps(**{name: 1.5})
+        Caps(**caps)
 
 
 def test_dollars_are_taken_exactly_from_any_way_of_writing_them() -> None:
