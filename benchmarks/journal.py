@@ -37,6 +37,7 @@ from playact.backends.scripted import ScriptedBackend
 from playact.engine import Backend, CompletionRequest, Record, Simulation, Uttered
 from playact.engine.budget import Budget
 from playact.engine.bus import Bus
+from playact.engine.completion import Parameters
 from playact.engine.journal import Journal, WriterThread
 from playact.engine.journal.entry import encoded_fact
 from playact.engine.journal.file import JournalFile
@@ -153,7 +154,8 @@ def acknowledgements(folder: Path, seconds: float) -> list[dict[str, Any]]:
 # -- turns
 
 
-def scenario(turns: int, *names: str, **parameters: Any) -> Scenario:
+def scenario(turns: int, *names: str) -> Scenario:
+    parameters = Parameters(max_tokens=64)
     agents = (Agent(Persona(name=name, role="guest of a cafe"), model_parameters=parameters) for name in names)
     return Scenario(cast=tuple(agents), max_turns=turns)
 
@@ -172,7 +174,7 @@ async def played(asked: Turns, folder: Path) -> dict[str, float]:
         journal=None if asked.mode == "off" else folder / "turns.db",
         budget=BUDGET if asked.mode == "budget" else None,
     )
-    scenarios = [scenario(asked.turns, "Alice", "Bob", max_tokens=64)] * asked.dialogs
+    scenarios = [scenario(asked.turns, "Alice", "Bob")] * asked.dialogs
     async with simulation:
         cpu, clock = time.process_time(), time.perf_counter()
         async for dialog in simulation.run(scenarios):
@@ -276,7 +278,7 @@ async def resumed(path: Path) -> dict[str, float]:
     first: list[float] = []
 
     def answer(request: CompletionRequest) -> str:
-        first or first.append(time.perf_counter())
+        first.append(time.perf_counter())
         return line(request)
 
     start = time.perf_counter()

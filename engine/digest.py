@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .dialog import Dialog
+    from .dialog import Dialog, Event, Turn
 
 __all__ = ["DatasetDigest", "digest_of"]
 
-_CONTENT = ("id", "parentId", "model", "seed", "complete", "personas", "context", "scenario", "turns")
+_BEFORE_EVENTS = {"complete", "context"}
+_BEFORE_TURNS = {"id", "model", "parentId", "personas", "scenario", "seed"}
+_TIMES = {"timestamp"}
 
 
 def digest_of(dialog: Dialog) -> str:
@@ -20,14 +23,14 @@ def digest_of(dialog: Dialog) -> str:
     It covers who, where, why, every turn and event, how it ended, the seed and the id; not times, token counts, notes,
     annotations, or the wording of an error, which may name a port or a duration.
     """
-    whole = dialog.to_dict()
-    content = {name: whole[name] for name in _CONTENT}
-    content["events"] = [
-        {name: value for name, value in event.items() if name != "timestamp"} for event in whole["events"] or ()
-    ]
+    # Compact JSON, its keys in order. Each dialog of a journal has a digest, so turns and events, which are most of it,
+    # are written by hand, in half the time.
+    begin = dialog.model_dump(mode="json", include=_BEFORE_EVENTS)
     if dialog.ending is not None:
-        content["ending"] = [dialog.ending.reason, dialog.ending.detail]
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        begin["ending"] = [dialog.ending.reason, dialog.ending.detail]
+    middle = dialog.model_dump(mode="json", include=_BEFORE_TURNS)
+    events, turns = map(_event, dialog.events or ()), map(_turn, dialog.turns)
+    text = f'{_text(begin)[:-1]},"events":[{",".join(events)}],{_text(middle)[1:-1]},"turns":[{",".join(turns)}]}}'
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -52,3 +55,21 @@ class DatasetDigest:
 
     def hexdigest(self) -> str:
         return sha256(f"{self._count}:{self._sum:064x}".encode()).hexdigest()
+
+
+def _turn(turn: Turn) -> str:
+    speaker, text = turn.speaker, turn.text
+    if turn.model_extra or type(speaker) is not str or type(text) is not str:
+        return _text(turn.model_dump(mode="json"))
+    return f'{{"speaker":{_quoted(speaker)},"text":{_quoted(text)}}}'
+
+
+def _event(event: Event) -> str:
+    action, label, agent, content = event.action, event.actionLabel or "", event.agent, event.content
+    if event.model_extra or not (type(action) is type(label) is type(agent) is type(content) is str):
+        return _text(event.model_dump(mode="json", exclude=_TIMES))
+    named = "null" if event.actionLabel is None else _quoted(label)
+    return f'{{"action":{_quoted(action)},"actionLabel":{named},"agent":{_quoted(agent)},"content":{_quoted(content)}}}'
+
+
+_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
