@@ -144,6 +144,35 @@ def _replay(options: argparse.Namespace) -> int:
     return command.run()
 
 
+def _fork(options: argparse.Namespace) -> int:
+    from .fork_command import ForkCommand
+
+    command = ForkCommand(
+        file=options.file,
+        id=options.id,
+        turn=options.turn,
+        scenario=options.scenario,
+        dialogs=options.dialogs,
+        model=options.model,
+        seed=options.seed,
+        max_turns=options.max_turns,
+        out=options.out,
+        overwrites=options.overwrite,
+        journal=options.journal,
+        budget=_budget(options),
+        prices=options.prices,
+        as_json=options.as_json,
+        is_quiet=options.quiet,
+    )
+    return command.run()
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .show_command import export
+
+    return export(options.journal, options.out, overwrites=options.overwrite)
+
+
 def _show(options: argparse.Namespace) -> int:
     from .show_command import show
 
@@ -157,7 +186,16 @@ def _fetch(_: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "resume": _resume, "status": _status, "replay": _replay, "show": _show, "fetch": _fetch}
+_COMMANDS = {
+    "run": _run,
+    "resume": _resume,
+    "status": _status,
+    "replay": _replay,
+    "fork": _fork,
+    "export": _export,
+    "show": _show,
+    "fetch": _fetch,
+}
 
 
 def _caps(options: argparse.Namespace) -> dict[str, Any] | None:

@@ -1,22 +1,21 @@
-"""`playact show`: dialogs out of a file, for reading."""
+"""`playact show` and `playact export`: dialogs out of a file, for reading, or into another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
-from ..engine.dialog import Dialog
 from ..engine.errors import SetupError
+from .dataset_file import DatasetFile
+from .source import chosen
 
-__all__ = ["show"]
-
-_ID_DIGITS = 8  # as many as an id's first group has; fewer digits are the number of a line
+__all__ = ["export", "show"]
 
 
 def show(file: Path, wanted: str | None, *, is_all: bool) -> int:
     """Prints one dialog or all. Raises `FileInvalid` for a line that is no dialog, `SetupError` when there is none."""
     shown = 0
-    for dialog in _chosen(file, wanted):
+    for dialog in chosen(file, wanted):
         dialog.print(all=is_all)
         shown += 1
     if not shown and wanted is None:
@@ -26,10 +25,10 @@ def show(file: Path, wanted: str | None, *, is_all: bool) -> int:
     return 0
 
 
-def _chosen(file: Path, wanted: str | None) -> Iterator[Dialog]:
-    is_line = wanted is not None and wanted.isdecimal() and len(wanted) < _ID_DIGITS
-    for line, dialog in enumerate(Dialog.read_lines(file), 1):
-        if wanted is None or (wanted == str(line) if is_line else str(dialog.id).startswith(wanted)):
-            yield dialog
-            if is_line or wanted == dialog.id:
-                return  # there is one such; what follows may be long, or torn
+def export(journal: Path, out: str, *, overwrites: bool) -> int:
+    """Writes all dialogs of a journal that are over, by number. Raises `JournalInvalid`, `SetupError`."""
+    with DatasetFile(out, overwrites=overwrites) as file:
+        for dialog in chosen(journal, None):
+            file.write(dialog)
+    print(f"{file.dialogs or 'no'} dialogs are in {file.name}", file=sys.stderr)
+    return 0

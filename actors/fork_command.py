@@ -1,0 +1,99 @@
+"""`playact fork`: goes on otherwise from a turn of a dialog, and pays only for what comes after it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine.budget import Budget
+from ..engine.dialog import Dialog
+from ..engine.errors import SetupError
+from ..engine.journal.file import JournalFile
+from ..engine.performance import Playable
+from ..engine.program.archive import dialogs_in
+from ..engine.program.plan import Plan, scenario_of
+from ..engine.program.resumption import config_in
+from ..engine.seeds import derive
+from ..engine.simulation import Simulation
+from .playbill import Playbill
+from .scenario import Scenario
+from .session import Session
+from .source import chosen, is_journal, number_of
+
+__all__ = ["ForkCommand"]
+
+
+@dataclass(kw_only=True)
+class ForkCommand:
+    """What was asked for on the command line; None leaves it as it is in the journal that the dialog comes from."""
+
+    file: Path
+    id: str
+    turn: int
+    scenario: Path | None = None
+    dialogs: int = 1
+    model: str | None = None
+    seed: int | None = None
+    max_turns: int | None = None
+    out: str | None = None
+    overwrites: bool = False
+    journal: Path | None = None
+    budget: Budget | None = None
+    prices: Path | None = None
+    as_json: bool = False
+    is_quiet: bool = False
+
+    def run(self) -> int:
+        """The exit code. Raises `SetupError` for what the user must put right."""
+        dialog, model, scenario = self._parent()
+        if self.turn > len(dialog):
+            raise SetupError(f"dialog {dialog.id} has {len(dialog)} turns; say --turn {len(dialog)} or less")
+        if self.max_turns is not None and isinstance(scenario, Scenario):
+            scenario = scenario.model_copy(update={"max_turns": self.max_turns})
+        seed = derive(dialog.seed or 0 if self.seed is None else self.seed, "fork", str(dialog.id), self.turn)
+        forks = [
+            dialog.forked(turn=self.turn, scenario=scenario, seed=self._seed(number)) for number in range(self.dialogs)
+        ]
+        session = Session(
+            open=lambda: Simulation(
+                model=self.model or model,
+                seed=seed,
+                journal=self.journal,
+                budget=self.budget,
+                prices=self.prices,
+                tune_collector=True,
+            ),
+            start=lambda simulation: simulation.run(forks),
+            dialogs=self.dialogs,
+            out=self.out,
+            overwrites=self.overwrites,
+            journal=self.journal,
+            as_json=self.as_json,
+            is_quiet=self.is_quiet,
+        )
+        return session.play()
+
+    def _parent(self) -> tuple[Dialog, str | None, Playable]:
+        """The dialog, the model that it was played with, and how it is to go on."""
+        playbill = None if self.scenario is None else Playbill.from_file(self.scenario)
+        other = None if playbill is None else playbill.scenarios(1)[0]
+        if is_journal(self.file):
+            number = number_of(self.file, self.id)
+            (dialog,) = dialogs_in(self.file, {number})
+            return dialog, config_in(self.file)["model"], other or self._scenario_of(number)
+        if playbill is None or other is None:
+            raise SetupError(f"{self.file} does not say who goes on, and how; say --scenario FILE.yaml")
+        for dialog in chosen(self.file, self.id):
+            return dialog, playbill.model, other
+        raise SetupError(f"{self.file} has no dialog {self.id!r}; say an id, the beginning of one, or a line's number")
+
+    def _scenario_of(self, number: int) -> Playable:
+        with closing(JournalFile.read(self.file)) as file:
+            return scenario_of(Plan(file).recipes([number])[number], ())
+
+    def _seed(self, number: int) -> int | None:
+        """The first fork has the dialog's own seed unless another is asked for: only what is changed makes it differ."""
+        if number == 0 and self.seed is None:
+            return None
+        return derive(self.seed or 0, "fork", number)

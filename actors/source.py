@@ -1,0 +1,71 @@
+"""Dialogs out of a file, whichever it is: a journal, or JSON Lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from ..engine.dialog import Dialog
+from ..engine.errors import SetupError
+from ..engine.journal.file import JournalFile
+from ..engine.program.archive import dialogs_in
+
+__all__ = ["chosen", "is_journal", "number_of"]
+
+_ID_DIGITS = 8  # as many as an id's first group has; fewer digits are a number
+_HEAD = b"SQLite format 3\0"
+
+
+def is_journal(path: Path) -> bool:
+    """By how the file begins. Raises `SetupError` when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HEAD)) == _HEAD
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def chosen(path: Path, wanted: str | None) -> Iterator[Dialog]:
+    """All dialogs, or those that are wanted: by id, the beginning of it, the line, or the number in a journal.
+
+    Raises `FileInvalid`, `JournalInvalid`.
+    """
+    if not is_journal(path):
+        yield from _in_lines(path, wanted)
+    elif wanted is None:
+        yield from dialogs_in(path)
+    else:
+        yield from dialogs_in(path, set(_numbers(path, wanted)))
+
+
+def number_of(journal: Path, wanted: str) -> int:
+    """The one dialog of a journal that is meant. Raises `SetupError` when there is none, or more than one."""
+    numbers = _numbers(journal, wanted)
+    if len(numbers) != 1:
+        what = "no dialog that is over and goes by" if not numbers else f"{len(numbers)} dialogs that go by"
+        raise SetupError(f"{journal} has {what} {wanted!r}; say an id, the beginning of one, or a number")
+    return numbers[0]
+
+
+def _numbers(journal: Path, wanted: str) -> list[int]:
+    with closing(JournalFile.read(journal)) as file:
+        return [
+            row.number
+            for row in file.dialogs()
+            if row.reason is not None
+            and (row.number == int(wanted) if _is_number(wanted) else row.id.startswith(wanted))
+        ]
+
+
+def _in_lines(path: Path, wanted: str | None) -> Iterator[Dialog]:
+    is_line = wanted is not None and _is_number(wanted)
+    for line, dialog in enumerate(Dialog.read_lines(path), 1):
+        if wanted is None or (wanted == str(line) if is_line else str(dialog.id).startswith(wanted)):
+            yield dialog
+            if is_line or wanted == dialog.id:
+                return  # there is one such; what follows may be long, or torn
+
+
+def _is_number(wanted: str) -> bool:
+    return wanted.isdecimal() and len(wanted) < _ID_DIGITS
