@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as validated
 
 from ..engine.actor import Actor, handles
-from ..engine.dialog import Dialog, Instruction
+from ..engine.dialog import Dialog, Instruction, Turn
 from ..engine.messages import Instructed, Request
 
 __all__ = [
@@ -117,12 +117,16 @@ class Advise(Request[Instructed | None]):
 class OrchestratorActor(Actor):
     """Plays an orchestrator's copy for one agent in one dialog."""
 
-    __slots__ = ("_agent", "_dialog", "_orchestrator")
+    __slots__ = ("_agent", "_dialog", "_hears", "_keeps_state", "_orchestrator")
 
-    def __init__(self, orchestrator: Orchestrator, agent: str, dialog: Dialog) -> None:
+    def __init__(
+        self, orchestrator: Orchestrator, agent: str, dialog: Dialog, hears: Callable[[str], str] | None = None
+    ) -> None:
         self._orchestrator = orchestrator.fresh()
+        self._keeps_state = self._orchestrator is not orchestrator
         self._agent = agent
         self._dialog = dialog
+        self._hears = hears
 
     @handles(Advise)
     async def advise(self, request: Advise) -> Instructed | None:
@@ -135,10 +139,16 @@ class OrchestratorActor(Actor):
 
     async def renewed(self) -> None:
         """Has the new copy live through the dialog so far, for the sake of what it keeps in mind."""
-        for index, turn in enumerate(self._dialog.turns):
+        for index, turn in enumerate(self._dialog.turns if self._keeps_state else ()):
             if turn.speaker == self._agent:
-                past = self._dialog[:index]
-                await self._instruct(past, past.turns[-1].text if index else "")
+                turns = self._dialog.turns[:index]
+                await self._instruct(self._dialog.model_copy(update={"turns": turns}), self._last_heard(turns))
+
+    def _last_heard(self, turns: Sequence[Turn]) -> str:
+        """As the agent had it in mind when it was to answer."""
+        if not turns or turns[-1].speaker == self._agent:
+            return ""
+        return turns[-1].text if self._hears is None else self._hears(turns[-1].text)
 
     async def _instruct(self, dialog: Dialog, utterance: str) -> Advice:
         advice = self._orchestrator.instruct(dialog, utterance)

@@ -10,7 +10,7 @@ from functools import partial
 from ..engine.actor import Actor, ActorRef, handles
 from ..engine.completion import Backend, CompletionRequest, ToolCall, Usage
 from ..engine.errors import ReplyEmpty, ReplyInvalid
-from ..engine.messages import EndMarked, Fact, Request, Thought, ToolCalled, ToolReturned, Uttered
+from ..engine.messages import EndMarked, Fact, Instructed, Request, Thought, ToolCalled, ToolReturned, Uttered
 from ..engine.performance import Performance
 from ..engine.seeds import derive, generator
 from .agent import Agent
@@ -73,20 +73,21 @@ class AgentActor(Actor):
     async def take_turn(self, request: TakeTurn) -> tuple[Fact, ...]:
         """Raises `BackendError` when the model cannot be had, `ReplyEmpty` when it keeps saying nothing."""
         attempts = 0
+        advice = [given for adviser in self._advisers if (given := await self._advice(adviser)) is not None]
         while True:
             try:
-                return await self._turn(attempts)
+                return await self._turn(attempts, advice)
             except (ReplyEmpty, ReplyInvalid) as error:
                 attempts += 1
                 if not self._performance.may_take_turn_again(error, attempts):
                     raise
 
-    async def _turn(self, attempts: int) -> tuple[Fact, ...]:
-        draft = _Draft(attempts)
-        for adviser in self._advisers:
-            advice = await self.ask(adviser, Advise(self._memory.last_heard))
-            if advice is not None:
-                draft.facts.append(advice)
+    async def _advice(self, adviser: ActorRef) -> Instructed | None:
+        """Asked for once a turn, however often the turn is tried: an orchestrator may count its turns."""
+        return await self.ask(adviser, Advise(self._memory.last_heard))
+
+    async def _turn(self, attempts: int, advice: Sequence[Instructed]) -> tuple[Fact, ...]:
+        draft = _Draft(attempts, list(advice))
         if self._memory.is_blank and self._agent.first_utterance:
             text, has_finished = self._opening(), False
         else:

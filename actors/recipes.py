@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticSerializationError
 
 from ..engine.completion import Parameters
 from ..engine.dialog import Context, Dialog
-from ..engine.errors import CodeMissing, JournalInvalid
+from ..engine.errors import CodeMissing, JournalInvalid, SetupError
 from .agent import Agent
 from .orchestrators import orchestrators_by_name
 from .personas import Persona
@@ -22,92 +25,185 @@ from .stage import RoundRobin
 
 __all__ = ["recipe_of", "scenario_from"]
 
-_CODE = "$code"  # {"$code": "shop:price"} stands for an object of ours or of the user
-_KIND = "$kind"  # {"$kind": "LengthOrchestrator", "max": 8} stands for an object of a class with these fields
+_CODE = "$code"  # {"$code": "shop:price"} stands for a function, class or backend of the user's
+_KIND = "$kind"  # {"$kind": "shop:Haggler", "$state": {"left": 2}} stands for an object of a class, of ours or not
+_STATE, _MODEL, _MEMBER = "$state", "$model", "$member"  # of a plain object, of a pydantic model, of an enumeration
+_OTHERS = {"$tuple": tuple, "$set": set, "$frozenset": frozenset, "$dict": dict}  # what JSON has no form for
 _ESCAPE = "$$"  # before a user's own key that begins with a dollar
-_OWN: tuple[type, ...] = (Persona, Context, Dialog, Parameters, RoundRobin, *orchestrators_by_name().values())
+_NAMELESS = "<"  # is in the names of lambdas, of what functions define, and of what has no name at all
+_OWN: tuple[type, ...] = (Agent, Persona, Context, Dialog, Parameters, RoundRobin, *orchestrators_by_name().values())
+
+
+class _AnyPersona(Persona):
+    """Of a class that is not known here."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 def recipe_of(scenario: Scenario) -> dict[str, Any]:
-    """What a scenario is made of, but for its seed; values that are the default are left out."""
-    recipe = {name: _plain(value) for name, value in _set_fields(scenario) if name not in ("seed", "cast")}
-    recipe["cast"] = [{name: _plain(value) for name, value in _set_fields(agent)} for agent in scenario.cast]
-    if type(scenario) is not Scenario:
-        recipe[_CODE] = _name(type(scenario))
-    return recipe
+    """What a scenario is made of, but for its seed; what is at its default is left out.
 
-
-def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = ()) -> Scenario:
-    """The scenario. `code`: the functions, classes and other objects that it uses and a recipe only names.
-
-    Raises `CodeMissing` for those that are not there, `JournalInvalid` for what is no recipe.
+    Raises `SetupError` when it contains itself.
     """
-    known = {_name(each): each for each in (*code, *_OWN)}
-    missing = sorted(_names(recipe) - set(known))
+    try:
+        recipe = {name: _plain(value) for name, value in _set_fields(scenario) if name not in ("seed", "cast")}
+        recipe["cast"] = [_plain(agent) for agent in scenario.cast]
+    except RecursionError:
+        raise SetupError("a scenario has something in it that contains itself, which no journal can keep") from None
+    return recipe if type(scenario) is Scenario else {_KIND: _name(type(scenario)), **recipe}
+
+
+def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Scenario:
+    """The scenario. `code`: the functions, classes and backends that it uses and a recipe only names.
+
+    Without `plays` it need not be able to play: it has the names and personas of its cast, and where and why it meets;
+    code that only playing needs is not asked for.
+
+    Raises `CodeMissing` for what is not there, and for what has no name that tells it from others, such as a lambda;
+    `SetupError` when two different objects go by one name; `JournalInvalid` for what is no recipe.
+    """
+    known = _by_name(code)
+    if not plays:
+        recipe = _setting(recipe, known)
+    missing = sorted(_names(dict(recipe)) - set(known))
     if missing:
         raise CodeMissing(tuple(missing))
-    content = {name: _made(value, known) for name, value in recipe.items()}
-    kind = content.pop(_CODE, _name(Scenario))
     try:
-        cast = tuple(Agent(**agent) for agent in content.pop("cast"))
-        scenario: Scenario = known.get(kind, Scenario)(cast=cast, **content)  # type: ignore[operator]  # it is a class
-    except (ValidationError, TypeError, KeyError, ValueError) as error:
+        content = {name: _made(value, known) for name, value in recipe.items() if name != _KIND}
+        kind: Any = known[recipe[_KIND]] if _KIND in recipe else Scenario
+        scenario: Scenario = kind(**content)
+    except Exception as error:  # whatever a class of the user's makes of it
         raise JournalInvalid("journal", f"has a scenario that cannot be made here: {error}") from error
     return scenario
+
+
+def _by_name(code: Sequence[object]) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for each in code:
+        name = _name(each)
+        if known.setdefault(name, each) is not each:
+            raise SetupError(f"two different objects in code= go by the name {name}; give the scenarios again instead")
+    known = {name: each for name, each in known.items() if _NAMELESS not in name}
+    return known | {_name(each): each for each in (*_OWN, _AnyPersona)}
+
+
+def _setting(recipe: Mapping[str, Any], known: Mapping[str, object]) -> dict[str, Any]:
+    """The recipe without what only playing needs and is not there."""
+    setting = {name: value for name, value in recipe.items() if not _names(value) - known.keys()}
+    if setting.get(_KIND, "") not in known:
+        setting = {name: setting[name] for name in ("seed", "context", "scenario", "notes") if name in setting}
+    return {**setting, "cast": [_part(agent, known) for agent in recipe["cast"]]}
+
+
+def _part(agent: Mapping[str, Any], known: Mapping[str, object]) -> dict[str, Any]:
+    state = {name: value for name, value in agent[_STATE].items() if not _names(value) - known.keys()}
+    persona = agent[_STATE].get("persona")
+    if persona is not None and "persona" not in state and _MODEL in persona:
+        state["persona"] = {**persona, _KIND: _name(_AnyPersona)}
+    return {_KIND: agent[_KIND] if agent[_KIND] in known else _name(Agent), _STATE: state}
 
 
 def _set_fields(thing: Any) -> list[tuple[str, Any]]:
     """The fields of an object that are not at their default."""
     if isinstance(thing, BaseModel):
         defaults = {name: field.default for name, field in type(thing).model_fields.items()}
-        values = {name: getattr(thing, name) for name in defaults} | (thing.model_extra or {})
     else:
-        defaults = {field.name: field.default for field in fields(thing) if field.init}
-        values = {name: getattr(thing, name) for name in defaults}
-    return [(name, value) for name, value in values.items() if not _is_default(value, defaults.get(name, MISSING))]
+        defaults = {field.name: field.default for field in fields(thing)}
+    values = [(name, getattr(thing, name)) for name in defaults if hasattr(thing, name)]
+    return [(name, value) for name, value in values if not _are_same(value, defaults[name])]
 
 
-def _is_default(value: object, default: object) -> bool:
+def _are_same(value: object, default: object) -> bool:
+    """1 is not True here: a prompt tells them apart."""
     try:
-        return bool(value == default)
+        return type(value) is type(default) and bool(value == default)
     except Exception:  # some arrays will not be compared
         return False
 
 
 def _plain(value: Any) -> Any:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case list() | tuple():
-            return [_plain(each) for each in value]
-        case dict():
-            return {_escaped(str(name)): _plain(each) for name, each in value.items()}
     kind = type(value)
-    if kind in _OWN or (isinstance(value, Persona) or (is_dataclass(kind) and not callable(value))):
-        content = dict(value.model_dump(mode="json")) if isinstance(value, Dialog | Context) else None
-        own = {name: _plain(each) for name, each in _set_fields(value)} if content is None else content
-        return {_KIND: _name(kind), **own}
-    if hasattr(value, "name") and hasattr(value, "complete"):  # a backend
-        return {_CODE: f"backend {value.name}"}
+    if value is None or kind in (bool, int, float, str):
+        return value
+    if kind is list:
+        return [_plain(each) for each in value]
+    if kind is tuple:
+        return {"$tuple": [_plain(each) for each in value]}
+    if kind in (set, frozenset):
+        return {f"${kind.__name__}": sorted((_plain(each) for each in value), key=repr)}
+    if kind is dict and all(type(name) is str for name in value):
+        return {f"{_ESCAPE}{name}" if name.startswith("$") else name: _plain(each) for name, each in value.items()}
+    if kind is dict:
+        return {"$dict": [[_plain(name), _plain(each)] for name, each in value.items()]}
+    if isinstance(value, BaseModel):
+        return _model(value)
+    if isinstance(value, Enum):
+        return {_KIND: _name(kind), _MEMBER: value.name}
+    if not _is_code(value) and _is_open(kind):
+        return {_KIND: _name(kind), _STATE: {name: _plain(each) for name, each in _state(value)}}
     return {_CODE: _name(value)}
 
 
-def _made(value: Any, known: Mapping[str, object]) -> Any:
+def _model(value: BaseModel) -> dict[str, Any]:
+    """All fields, so that a later default changes nothing; nameless when JSON does not give the same back."""
+    kind = type(value)
+    try:
+        content = value.model_dump(mode="json")
+        if isinstance(value, Dialog) or kind.model_validate(content) == value:
+            return {_KIND: _name(kind), _MODEL: content}
+    except (PydanticSerializationError, ValueError):
+        pass
+    return {_CODE: _name(value)}
+
+
+def _is_open(kind: type) -> bool:
+    """Whether an object of this class is its attributes and nothing else."""
+    if is_dataclass(kind):
+        return _is_usual(kind, "__new__")
+    has_slots = any(vars(each).get("__slots__") for each in kind.__mro__)
+    return kind.__dictoffset__ != 0 and not has_slots and _is_usual(kind, "__new__", "__reduce__", "__reduce_ex__")
+
+
+def _is_usual(kind: type, *methods: str) -> bool:
+    return all(getattr(kind, name) is getattr(object, name) for name in methods)
+
+
+def _state(value: Any) -> list[tuple[str, Any]]:
+    own = _set_fields(value) if is_dataclass(value) else []
+    names = {field.name for field in fields(value)} if is_dataclass(value) else set()
+    return own + [(name, each) for name, each in getattr(value, "__dict__", {}).items() if name not in names]
+
+
+def _made(value: Any, known: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_made(each, known) for each in value]
     if not isinstance(value, dict):
         return value
-    if set(value) == {_CODE}:
+    if _CODE in value:
         return known[value[_CODE]]
-    content = {name.removeprefix(_ESCAPE): _made(each, known) for name, each in value.items() if name != _KIND}
-    if _KIND not in value:
-        return content
-    kind: Any = known[value[_KIND]]
-    return TypeAdapter(kind).validate_python(content)
+    if _KIND in value:
+        return _object(known[value[_KIND]], value, known)
+    for name, kind in _OTHERS.items():
+        if name in value:
+            return kind(_made(value[name], known))
+    return {name.removeprefix(_ESCAPE): _made(each, known) for name, each in value.items()}
 
 
-def _escaped(name: str) -> str:
-    return f"{_ESCAPE}{name}" if name.startswith("$") else name
+def _object(kind: Any, value: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    if _MODEL in value:
+        return kind.model_validate(value[_MODEL])
+    if _MEMBER in value:
+        return kind[value[_MEMBER]]
+    state = {name: _made(each, known) for name, each in value[_STATE].items()}
+    made = object.__new__(kind)
+    for field in fields(kind) if is_dataclass(kind) else ():
+        if field.default is not MISSING:
+            object.__setattr__(made, field.name, field.default)
+        elif field.default_factory is not MISSING:
+            object.__setattr__(made, field.name, field.default_factory())
+    for name, each in state.items():
+        object.__setattr__(made, name, each)
+    return made
 
 
 def _names(value: Any) -> set[str]:
@@ -116,13 +212,24 @@ def _names(value: Any) -> set[str]:
         return set().union(*map(_names, value))
     if not isinstance(value, dict):
         return set()
-    own = {value[key] for key in (_CODE, _KIND) if isinstance(value.get(key), str)}
-    return own.union(*(_names(each) for each in value.values()))
+    own = {value[key] for key in (_CODE, _KIND) if key in value}
+    return own.union(*(_names(each) for name, each in value.items() if name != _MODEL))
+
+
+def _is_code(thing: object) -> bool:
+    return isinstance(thing, type | FunctionType | BuiltinFunctionType | MethodType) or _is_backend(thing)
+
+
+def _is_backend(thing: Any) -> bool:
+    return not isinstance(thing, type) and hasattr(thing, "name") and hasattr(thing, "complete")
 
 
 def _name(thing: Any) -> str:
-    """The name of a function or class; any other object goes by that of its class."""
-    if hasattr(thing, "name") and hasattr(thing, "complete") and not isinstance(thing, type):
+    """The name of a function or class, or of a backend; other objects have none."""
+    if _is_backend(thing):
         return f"backend {thing.name}"
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}:{named.__qualname__}"
+    owner = getattr(thing, "__self__", None)
+    if _is_code(thing) and (owner is None or isinstance(owner, ModuleType)):
+        return f"{thing.__module__}:{thing.__qualname__}"
+    kind = type(thing)
+    return f"{kind.__module__}:{kind.__qualname__} <object>"

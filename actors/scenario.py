@@ -86,7 +86,7 @@ class Scenario(BaseModel):
     def _spawn(self, part: Part, performance: Performance) -> ActorRef:
         scope, dialog = performance.scope, performance.dialog
         advisers = tuple(
-            scope.spawn(partial(OrchestratorActor, orchestrator, part.name, dialog), name=name)
+            scope.spawn(partial(OrchestratorActor, orchestrator, part.name, dialog, part.agent.preprocess), name=name)
             for name, orchestrator in part.advisers
         )
         return scope.spawn(partial(AgentActor, part, advisers, performance), name=part.name)

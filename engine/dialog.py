@@ -11,10 +11,13 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
 from .completion import Usage
-from .errors import FileInvalid
+from .errors import DialogFailed, FileInvalid
 
 if TYPE_CHECKING:
+    from .completion import Backend
     from .dialog_files import FileType
+    from .performance import Playable
+    from .simulation import Simulation
 
 __all__ = ["Context", "Dialog", "Ending", "Event", "Instruction", "Turn"]
 
@@ -170,6 +173,43 @@ class Dialog(BaseModel):
         copy = self.model_copy(deep=True)
         copy.id, copy.parentId = new_id or str(uuid4()), self.id
         return copy
+
+    def forked(self, *, turn: int, scenario: Playable, seed: int | None = None) -> Playable:
+        """Another scenario, to be played on from this dialog's first `turn` turns, which cost nothing.
+
+        For `Simulation.run`, any number at once; see `Simulation.fork`. Raises ValueError when there are fewer turns.
+        """
+        from .program.fork import Fork
+
+        return Fork.of(self, turn, scenario, seed)
+
+    async def fork(
+        self,
+        *,
+        turn: int,
+        scenario: Playable,
+        seed: int | None = None,
+        model: str | Backend | None = None,
+        simulation: Simulation | None = None,
+    ) -> Dialog:
+        """What the dialog would have become, had it gone on from its first `turn` turns as another scenario.
+
+        Uses `simulation` where one is given, else one of its own with `model`; see `Simulation.fork`. Raises ValueError
+        when the dialog has fewer turns, `DialogFailed` when the new one cannot be finished, and `SetupError` when the
+        model cannot be used.
+        """
+        from .program.fork import own_seed
+        from .simulation import Simulation
+
+        forked = self.forked(turn=turn, scenario=scenario, seed=seed)
+        if simulation is not None:
+            dialog = await simulation.play(forked)
+        else:
+            async with Simulation(model=model, seed=own_seed(forked, model), concurrency=1) as own:
+                dialog = await own.play(forked)
+        if dialog.ending is not None and dialog.ending.failed:
+            raise DialogFailed(dialog, dialog.ending.error or dialog.ending.reason)
+        return dialog
 
     def print(
         self, *, scenario: bool = False, orchestration: bool = False, think: bool = False, all: bool = False

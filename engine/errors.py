@@ -267,8 +267,11 @@ class CodeMissing(SetupError):
         self.names = names
 
     def __str__(self) -> str:
+        names = ", ".join(self.names)
+        if any("<" in name for name in self.names):
+            return f"the scenarios use {names}, which no name tells apart; give them again, as in run(scenarios)"
         return (
-            f"the scenarios use {', '.join(self.names)}; give the objects themselves, "
+            f"the scenarios use {names}; give the functions and classes themselves, "
             "as in Simulation.resume(path, code=[...]), or the scenarios again, as in run(scenarios)"
         )
 

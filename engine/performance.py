@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .budget import Account
 from .budget.amount import NOTHING
 from .completion import Backend, Completion, CompletionRequest
-from .dialog import Dialog, Ending, Event, Turn
+from .dialog import Dialog, Ending
 from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, SetupError
 from .journal.journal import Diary
-from .messages import DialogEnded, DialogStarted, Fact, Instructed, Record, Thought, ToolCalled, ToolReturned, Uttered
+from .messages import DialogEnded, DialogStarted, Fact, Record, Uttered
+from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
 from .scope import Scope
 
@@ -95,7 +96,7 @@ class Performance:
         self._told: list[tuple[str, str]] = []
         for record in past.records if past is not None else ():
             scope.log.append(record)
-            self._add(record.fact)
+            take_down(dialog, record.fact)
         scope.listener = self._take
 
     async def play(self, scenario: Playable, *, is_retold: bool = True) -> None:
@@ -164,13 +165,17 @@ class Performance:
     async def once(self, key: str, do: Callable[[], Awaitable[str]]) -> str:
         """What `do` gives; where there is a journal, it is done once, and what it gave is kept and not done again.
 
-        For what reaches beyond the dialog, such as a tool. `key` says what is asked.
+        For what reaches beyond the dialog, such as a tool. `key` says what is asked. What is being done when the
+        process is killed is done again.
         """
         text = None if self._past is None else self._past.answer(self.id, key)
         if text is None:
+            diary = self.scope.diary
+            if diary is not None:
+                await diary.durable()  # what led to it; else another reply might lead to something else
             text = await do()
-            if self.scope.diary is not None:
-                self.scope.diary.add_answer(key, text, self.scope.bus.clock.wall())
+            if diary is not None:
+                diary.add_answer(key, text, self.scope.bus.clock.wall())
         self._told.append((key, text))
         return text
 
@@ -194,7 +199,7 @@ class Performance:
 
     def fail(self, error: BaseException) -> None:
         """Ends the dialog without playing it; where there is a journal, it can be resumed."""
-        self.scope.diary = None
+        self._goes_on_later()
         self._end(_ending_by(error))
 
     def as_past(self) -> Past:
@@ -216,31 +221,29 @@ class Performance:
 
     def _end(self, ending: Ending) -> None:
         """Where there is a journal, a dialog is over when that is durable; one that was cut short is not over."""
-        scope = self.scope
+        scope, dialog, past = self.scope, self.dialog, self._past
         is_cut_short = ending.reason == "cancelled" and not self._is_called_off
         is_cut_short |= ending.reason == "budget" and self._simulation.is_out_of_money
-        if is_cut_short and scope.diary is not None:
-            self._simulation.cut_short.add(self.id)
-            scope.diary = None
-        self._complete(ending)
-        if self._past is not None and self._past.digest not in (None, self.dialog.digest()):
-            ending = _ending_by(ReplayDiverged(self.id))
-            self._complete(ending)
+        if is_cut_short:
+            self._goes_on_later()
+        elif past is not None and past.digest is not None and ending.detail != ReplayDiverged.__name__:
+            # What broke off then had not come to its own end, though it might come to one now.
+            close(dialog, ending if past.broke_off is None else _ending_by(past.broke_off), scope.log)
+            if dialog.digest() != past.digest:
+                close(dialog, _ending_by(ReplayDiverged(self.id)), scope.log)
+            ending = dialog.ending or ending
+        close(dialog, ending, scope.log)
         record = scope.keep(DialogEnded(ending.reason, ending.detail, ending.error))
         if scope.diary is None:
             self._hand_out(record)
         else:
-            scope.diary.end(ending.reason, self.dialog.digest())
+            scope.diary.end(ending.reason, dialog.digest())
             scope.diary.when_durable(lambda: self._hand_out(record))
 
-    def _complete(self, ending: Ending) -> None:
-        dialog = self.dialog
-        dialog.ending = ending
-        dialog.complete = ending.reason == "finished"
-        dialog.events = [row for record in self.scope.log if (row := row_of(record.fact, int(record.time)))]
-        # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
-        dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
-        dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
+    def _goes_on_later(self) -> None:
+        if self.scope.diary is not None:
+            self._simulation.cut_short.add(self.id)
+            self.scope.diary = None
 
     def _hand_out(self, record: Record[Fact]) -> None:
         self.scope.tell_now(record)
@@ -250,17 +253,11 @@ class Performance:
             self.on_end(self.dialog)
 
     def _take(self, fact: Fact) -> None:
-        self._add(fact)
+        take_down(self.dialog, fact)
         if type(fact) is Uttered:
             self._simulation.turns += 1
             self._heard.clear()
             self._told.clear()
-
-    def _add(self, fact: Fact) -> None:
-        if type(fact) is Uttered:
-            dialog = self.dialog
-            dialog.turns.append(Turn(speaker=fact.agent, text=fact.text))
-            dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
 
     def __repr__(self) -> str:
         return f"<Performance {self.number} of {self.dialog.id}, {len(self.dialog)} turns>"
@@ -270,30 +267,9 @@ async def _at_once(completion: Completion) -> Completion:
     return completion
 
 
-def _ending_by(error: BaseException) -> Ending:
+def _ending_by(error: BaseException | DialogEnded) -> Ending:
     if isinstance(error, BudgetSpent):
         return Ending(reason="budget", detail=error.cap)
-    if isinstance(error, EndRecorded):
+    if isinstance(error, EndRecorded | DialogEnded):
         return Ending.model_validate({"reason": error.reason, "detail": error.detail, "error": error.error})
     return Ending(reason="failed", detail=type(error).__name__, error=str(error) or type(error).__name__)
-
-
-def row_of(fact: Fact, timestamp: int) -> Event | None:
-    """A fact as a row of the dialog's `events`, in sdialog's words; None for those that have no row there."""
-    match fact:
-        case Uttered():
-            return Event(agent=fact.agent, action="utter", content=fact.text, timestamp=timestamp)
-        case Thought():
-            return Event(agent=fact.agent, action="think", content=fact.text, timestamp=timestamp)
-        case Instructed():
-            action = "instruct-persist" if fact.persistent else "instruct"
-            return Event(
-                agent=fact.agent, action=action, actionLabel=fact.label, content=fact.text, timestamp=timestamp
-            )
-        case ToolCalled():
-            call = {"name": fact.name, "args": dict(fact.arguments), "id": fact.call_id}
-            return Event(agent=fact.agent, action="tool", actionLabel="call", content=call, timestamp=timestamp)
-        case ToolReturned():
-            output = {"name": fact.name, "output": fact.output, "call_id": fact.call_id}
-            return Event(agent=fact.agent, action="tool", actionLabel="output", content=output, timestamp=timestamp)
-    return None

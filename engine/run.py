@@ -15,7 +15,7 @@ import anyio
 
 from .dialog import Dialog
 from .nursery import Nursery, open_nursery
-from .program.program import Piece
+from .program.piece import Piece
 from .promise import Promise
 
 if TYPE_CHECKING:
@@ -47,9 +47,13 @@ class Run:
         self._cancel_scope = anyio.CancelScope()
         simulation.runs.start_soon(self._conduct, pieces, name="run")
 
-    async def aclose(self) -> None:
-        """Cancels the dialogs that are live and takes no more scenarios. Closing twice does nothing."""
+    def stop(self) -> None:
+        """Cancels the dialogs that are live and takes no more scenarios; what has finished can still be read."""
         self._cancel_scope.cancel()
+
+    async def aclose(self) -> None:
+        """Stops, and drops what is still to be read. Closing twice does nothing."""
+        self.stop()
         self._error = None
         async for _ in self:
             pass
@@ -70,7 +74,7 @@ class Run:
             finally:
                 self._reader = None
         dialog = self._finished.popleft()
-        self._simulation.retire()
+        self._simulation.admission.retire()
         return dialog
 
     async def __aenter__(self) -> Self:
@@ -117,9 +121,9 @@ class Run:
         """Waits for room for one more dialog; False when none may begin any more."""
         if self._simulation.is_out_of_money:
             return False
-        await self._simulation.admit()
+        await self._simulation.admission.admit()
         if self._simulation.is_out_of_money:
-            self._simulation.retire()
+            self._simulation.admission.retire()
             return False
         return True
 
@@ -129,14 +133,14 @@ class Run:
         if not simulation.failures.policy.may_salvage(error) or self._cancel_scope.cancel_called:
             return False
         diary, past = performance.diary, performance.as_past()
-        again = Piece(piece.scenario, performance.number, past, diary=diary)
+        again = Piece(piece.scenario, piece.number, past, diary)
         simulation.failures.has_failed(str(error))
         failed = _Failed(again, error, performance.on_end)
         if self._on_end is None:
             self._begin_again(failed)
         else:
             self._failed.append(failed)
-            simulation.retire()
+            simulation.admission.retire()
             self._check()
         return True
 

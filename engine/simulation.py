@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +15,7 @@ from typing import Any, Literal, Self, Unpack
 
 import anyio
 
+from .admission import Admission
 from .budget import Budget, Purse
 from .budget.amount import NOTHING, PICODOLLARS
 from .budget.prices import Prices
@@ -27,17 +27,18 @@ from .dispatcher import Dispatcher
 from .errors import JournalUnwritable, SimulationClosed
 from .failures import FailurePolicy, Failures
 from .heap import tuned_collector
-from .journal import RUN, Diary, Disk, Journal, WriterThread
-from .journal.file import JournalFile
-from .journal.lock import JournalLock
+from .journal import Diary, Disk, Journal, JournalLock, WriterThread
+from .journal.rows import DialogRow
 from .messages import Fact
 from .models import Models, chosen_model
 from .performance import Performance, Playable
+from .program.archive import timestamp_of
 from .program.fork import Fork
-from .program.program import Piece, Program, Unfinished, each
+from .program.opening import opened
+from .program.piece import Piece
+from .program.program import Program, each
 from .program.replay import NoModels, replayed
 from .program.resumption import Changes, Resumption, config_in, config_of, name_of, settings_in
-from .promise import Promise
 from .retry import Retry
 from .run import Run
 from .scheduler import Scheduler
@@ -94,7 +95,7 @@ class Simulation:
         self.turns = 0
         self.failures = Failures(failures or FailurePolicy())
         self.journal: Journal | None = None
-        self.program: Program | None = None
+        self.program = Program()
         self.purse: Purse | None = None
         self.models = Models()
         self.cut_short: set[str] = set()  # ids of the dialogs that ended with the session, not by themselves
@@ -102,17 +103,16 @@ class Simulation:
         self._retry = retry or Retry()
         self._path = None if journal is None else Path(journal)
         self._budget = budget
-        self._prices = prices
+        self._prices = Prices.load(prices) if isinstance(prices, str | Path) else prices
         self._in_flight = in_flight
         self._clock = clock
         self._disk = disk or WriterThread()
         self._tune_collector = tune_collector
         self._resumption: Resumption | None = None
-        self._pieces: Iterator[Piece] | None = None
-        self._next_number = 0
+        self._replays: Callable[[], Iterator[Piece]] | None = None
+        self._reserved: dict[int, DialogRow] = {}  # of dialogs that have not begun, though later ones have
         self._ended: Counter[str] = Counter()
         self._live: dict[str, Performance] = {}
-        self._room: deque[Promise] = deque()
         self._bus: Bus | None = None
         self._is_open = False
         self._version = version("playact")
@@ -153,9 +153,10 @@ class Simulation:
         """
         path = Path(journal)
         config = config_in(path) | {"is_model_an_object": False, "budget": None}
-        simulation = cls(**settings_in(path, config, None) | dict(changes))
+        settings = settings_in(path, config, None) | {"failures": FailurePolicy(salvage=False, stop_share=None)}
+        simulation = cls(**settings | dict(changes))
         simulation.models = NoModels()
-        simulation._pieces = replayed(path, simulation.id, tuple(code))
+        simulation._replays = lambda: replayed(path, simulation.id, tuple(code))
         return simulation
 
     async def __aenter__(self) -> Self:
@@ -168,9 +169,11 @@ class Simulation:
             bus = await stack.enter_async_context(Bus(self.id, self._clock))
             await self.models.open(self.model)
             if self._path is not None:
-                await self._open_journal(self._path, bus, stack)
+                books = await opened(self._path, self._config(), self._resumption, bus, self._disk, stack)
+                self.journal, self.program = books
             if self._budget is not None or self._path is not None:
                 self.purse = self._open_purse(bus)
+            self.admission = Admission(self._scheduler, bus.promise)
             self.dispatcher = Dispatcher(
                 bus, self._scheduler, self._retry, self._in_flight, journal=self.journal, purse=self.purse
             )
@@ -212,32 +215,38 @@ class Simulation:
         leaving the simulation cancels the rest. What the iterable raises is raised after the dialogs already begun,
         `TooManyFailures` when they show that going on is of no use. `ordered` yields in the order of the scenarios.
 
-        With a journal, a sequence (something that has a length) is kept as the plan of the whole run; of anything else
-        the journal knows what has begun. A resumed run needs no scenarios; given again, they must be the same.
+        A scenario's dialog has its number, and by it its id, when the scenario is read; those of a sequence (something
+        that has a length) at once, so that other runs at the same time change nothing in them. With a journal a
+        sequence is planned as a whole; of anything else the journal knows what has been read. A resumed run needs no
+        scenarios; given again, they must be the same, or `SetupError` names the dialog that is not.
         """
         self._check_open()
-        if self.program is not None and isinstance(scenarios, Sequence) and self._resumption is None:
-            self.program.plan(scenarios)
         return Run(self, self._to_play(scenarios), ordered=ordered)
 
     async def play(self, scenario: Playable) -> Dialog:
         """Plays one scenario in the caller's own task, when there is room for a live dialog."""
         self._check_open()
-        if self.program is not None:
-            self.program.keep(scenario)
-        return await self._play(Piece(scenario))
+        piece = Piece(scenario, self.program.keep(scenario))
+        await self.admission.admit()
+        try:
+            with anyio.CancelScope() as cancel_scope:
+                performance = self.prepare(piece)
+                performance.scope.task = cancel_scope
+                await performance.play(scenario)
+            if performance.diary is not None:
+                await performance.diary.durable()
+            return performance.dialog
+        finally:
+            self.admission.retire()
 
     async def fork(self, dialog: Dialog, *, turn: int, scenario: Playable, seed: int | None = None) -> Dialog:
         """Plays on from the first `turn` turns of a dialog, as another scenario has it; those turns cost nothing.
 
         Who sits in the same place of the cast goes on in the other's stead, under its own name. The new dialog's
-        `parentId` is the dialog's id; its seed is that of the dialog, unless said otherwise. Raises ValueError when the
-        dialog has fewer turns.
+        `parentId` is the dialog's id; its seed is that of the scenario, or of the dialog, unless said otherwise. For
+        many at once see `Dialog.forked`. Raises ValueError when the dialog has fewer turns.
         """
-        self._check_open()
-        if self.program is not None:
-            self.program.keep(scenario)
-        return await self._play(Piece(scenario, fork=Fork(dialog, turn, dialog.seed if seed is None else seed)))
+        return await self.play(Fork.of(dialog, turn, scenario, seed))
 
     def cancel(self, dialog_id: str) -> bool:
         """Cancels one live dialog and only its work; it is still handed out, as cancelled. False: none such is live."""
@@ -275,54 +284,27 @@ class Simulation:
             seconds=bus.clock.now() - self._started,
         )
 
-    async def admit(self) -> None:
-        """Waits for room for one more live dialog, first come first served."""
-        if self._room or not self._scheduler.admit():
-            turn = self.bus.promise()
-            self._room.append(turn)
-            try:
-                await turn
-            except BaseException:
-                if not turn.cancelled():
-                    self.retire()
-                raise
-
-    def retire(self) -> None:
-        """A live dialog has been taken: the first that waits for room is admitted."""
-        self._scheduler.retire()
-        while self._room:
-            turn = self._room.popleft()
-            if not turn.done():
-                self._scheduler.admit()
-                turn.set_result(None)
-                return
-
     def prepare(self, piece: Piece, on_end: Callable[[Dialog], None] | None = None) -> Performance:
         """An admitted scenario, ready to be played; `on_end` gets the dialog when it has ended, however that was."""
-        bus, past, scenario, fork = self.bus, piece.past, piece.scenario, piece.fork
-        number = self._next_number if piece.number is None else piece.number
-        self._next_number = max(self._next_number, number + 1)
-        id = derive_id(self.seed, "dialog", number)
-        seed = derive(self.seed, "dialog", number) if scenario.seed is None else scenario.seed
-        if fork is not None:
-            seed = seed if fork.seed is None else fork.seed
+        bus, past, scenario, number = self.bus, piece.past, piece.scenario, piece.number
+        id, seed = self._id(number, scenario), scenario.seed
+        if seed is None:
+            seed = derive(self.seed, "dialog", number)
         dialog = scenario.dialog(
             version=self._version,
-            timestamp=datetime.fromtimestamp(bus.clock.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            timestamp=timestamp_of(past.records[0].time if past is not None and past.records else bus.clock.wall()),
             model=self._model_entry,
             seed=seed,
             id=id,
         )
-        if fork is not None:
-            past = fork.past(dialog, bus.run, bus.clock.wall())
-        if past is not None:
-            dialog.parentId = past.parent
+        row = None if past is None else past.row
+        is_new_fork = isinstance(scenario, Fork) and (past is None or not past.records)
+        if isinstance(scenario, Fork) and is_new_fork:
+            past = scenario.past(dialog, bus.run, bus.clock.wall())
         scope = bus.open_scope(id)
         if self.journal is not None:
-            scope.diary = piece.diary or self.journal.open_diary(
-                number, id, seed, None if past is None else past.parent, None if past is None else past.row
-            )
-            for record in past.records if past is not None and past.row is None and piece.diary is None else ():
+            scope.diary = piece.diary or self._open_diary(self.journal, number, seed, dialog, row)
+            for record in past.records if past is not None and is_new_fork else ():
                 scope.diary.add(record)
         performance = self._live[id] = Performance(self, scope, dialog, number, seed, on_end=on_end, past=past)
         return performance
@@ -351,55 +333,41 @@ class Simulation:
         return self.purse is not None and self.purse.is_spent is not None
 
     def _to_play(self, scenarios: Iterable[Playable] | AsyncIterable[Playable] | None) -> AsyncGenerator[Piece, None]:
-        if self._pieces is not None:
-            return each(self._pieces)
-        if self.program is None or (scenarios is not None and self._resumption is None):
-            if scenarios is None:
-                raise TypeError("run() needs scenarios, unless the simulation is resumed from a journal")
-            return self._new(scenarios)
-        return each(self.program.pieces()) if scenarios is None else self.program.matched(scenarios)
+        if self._replays is not None:
+            return each(self._replays())
+        if self._resumption is not None:
+            return self.program.left() if scenarios is None else self.program.matched(scenarios)
+        if scenarios is None:
+            raise TypeError("run() needs scenarios, unless the simulation is resumed from a journal")
+        if isinstance(scenarios, Sequence):
+            return each(map(Piece, scenarios, self.program.plan(scenarios)))
+        return self._as_they_come(scenarios)
 
-    async def _new(self, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> AsyncGenerator[Piece, None]:
-        is_planned = isinstance(scenarios, Sequence)
+    async def _as_they_come(
+        self, scenarios: Iterable[Playable] | AsyncIterable[Playable]
+    ) -> AsyncGenerator[Piece, None]:
         async with aclosing(each(scenarios)) as source:
             async for scenario in source:
-                if self.program is not None and not is_planned:
-                    self.program.keep(scenario)
-                yield Piece(scenario)
+                yield Piece(scenario, self.program.keep(scenario))
 
-    async def _play(self, piece: Piece) -> Dialog:
-        await self.admit()
-        try:
-            with anyio.CancelScope() as cancel_scope:
-                performance = self.prepare(piece)
-                performance.scope.task = cancel_scope
-                await performance.play(piece.scenario)
-            if performance.diary is not None:
-                await performance.diary.durable()
-            return performance.dialog
-        finally:
-            self.retire()
+    def _open_diary(self, journal: Journal, number: int, seed: int, dialog: Dialog, row: DialogRow | None) -> Diary:
+        """`row` is the dialog's row where it began in an earlier session."""
+        for earlier in range(journal.tally.dialogs, number):  # the rows of a journal have no gaps
+            self._reserved[earlier] = DialogRow(earlier, "", 0, None, journal.tally.entries + 1)
+            journal.open_diary(earlier, "", 0, None, None)
+        parent = None if dialog.parentId is None else str(dialog.parentId)
+        row = row or self._reserved.pop(number, None)
+        if row is not None:
+            row = replace(row, id=str(dialog.id), seed=seed, parent=parent)
+        return journal.open_diary(number, str(dialog.id), seed, parent, row)
 
-    async def _open_journal(self, path: Path, bus: Bus, stack: AsyncExitStack) -> None:
-        disk, resumption = self._disk, self._resumption
-        if resumption is None:
-            create = partial(JournalFile.create, path, self._config(), synchronous=disk.synchronous, rename=disk.rename)
-            file = await disk.run("create", create)
-            stack.callback(file.close)
-            unfinished = None
-        else:
-            file = await disk.run("open", partial(JournalFile.open, path, synchronous=disk.synchronous))
-            stack.callback(file.close)
-            unfinished = await disk.run("read", partial(Unfinished, file, self.id, retries=resumption.retries))
-            self._next_number = unfinished.begun
-        self.journal = await stack.enter_async_context(Journal(file, bus, disk))
-        self.program = Program(self.journal, unfinished, code=() if resumption is None else resumption.code)
-        if resumption is not None and resumption.dialogs is not None:
-            self.program.extend(resumption.dialogs)
-        bus.scope.diary = Diary(self.journal, RUN)
+    def _id(self, number: int, scenario: Playable) -> str:
+        if isinstance(scenario, Fork):  # which may be played with the seed that its parent's run had
+            return derive_id(self.seed, "fork", scenario.parent, scenario.turn, number)
+        return derive_id(self.seed, "dialog", number)
 
     def _open_purse(self, bus: Bus) -> Purse:
-        prices = self._prices if isinstance(self._prices, Prices) else Prices.load(self._prices)
+        prices = self._prices or Prices.load()
         earlier_s, started = (0.0 if self.journal is None else self.journal.tally.seconds), bus.clock.now()
         spent = NOTHING if self.journal is None else self.journal.tally.spent
         return Purse(
@@ -416,6 +384,7 @@ class Simulation:
             retry=self._retry,
             failures=self.failures.policy,
             budget=self._budget,
+            prices=self._prices,
             memo=self.memo,
         )
 

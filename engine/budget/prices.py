@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
 from pathlib import Path
@@ -94,6 +94,15 @@ class Prices:
             if name in self._prices:
                 return self._prices[name]
         return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON, for a journal; `from_dict` is the way back."""
+        return {"as_of": self.as_of, "source": self.source, "prices": {n: astuple(p) for n, p in self._prices.items()}}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        prices = {name: Price(*price) for name, price in content["prices"].items()}
+        return cls(prices, as_of=content["as_of"], source=content["source"])
 
     def similar(self, model: str) -> tuple[str, ...]:
         """Names that have a price and look like this one, the likest first."""

@@ -2,58 +2,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..dialog import Dialog, Event
+from ..completion import Backend
+from ..dialog import Dialog, Ending, Event
+from ..journal.entry import encoded_fact, fact_of
 from ..messages import DialogStarted, Fact, Forked, Instructed, Record, Thought, ToolCalled, ToolReturned, Uttered
+from ..seeds import derive
 from .past import Past
 
-__all__ = ["Fork"]
+if TYPE_CHECKING:
+    from ..performance import Performance, Playable
+
+__all__ = ["Fork", "own_seed"]
+
+Shared = Uttered | Thought | Instructed | ToolCalled | ToolReturned
+_FORK = "$fork"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
-    """Which turns of which dialog; `seed` decides what is chosen after them."""
+    """A scenario that is played on from the first turns of a dialog; a simulation plays it as any other.
 
-    parent: Dialog
+    parent: the dialog's id. cast: who sat in which place of it. facts: what led to its first `turn` turns.
+    seed: decides what is chosen after them.
+    """
+
+    scenario: Playable
+    parent: str
     turn: int
-    seed: int | None = None
+    cast: tuple[str, ...]
+    facts: tuple[Shared, ...]
+    seed: int | None
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.turn <= len(self.parent):
-            raise ValueError(f"the dialog {self.parent.id} has {len(self.parent)} turns; there is no turn {self.turn}")
+    @classmethod
+    def of(cls, dialog: Dialog, turn: int, scenario: Playable, seed: int | None = None) -> Fork:
+        """The seed is that of the scenario, or of the dialog, unless said otherwise.
+
+        Raises ValueError when the dialog has fewer turns.
+        """
+        if not 0 <= turn <= len(dialog):
+            raise ValueError(f"the dialog {dialog.id} has {len(dialog)} turns; there is no turn {turn}")
+        if seed is None:
+            seed = dialog.seed if scenario.seed is None else scenario.seed
+        cast = tuple(dialog.personas or dialog.get_speakers())
+        return cls(
+            scenario=scenario,
+            parent=str(dialog.id),
+            turn=turn,
+            cast=cast,
+            facts=tuple(_until(turn, _facts(dialog))),
+            seed=seed,
+        )
+
+    def dialog(self, **header: Any) -> Dialog:
+        dialog = self.scenario.dialog(**header)
+        dialog.parentId = self.parent
+        return dialog
+
+    def play(self, performance: Performance) -> Awaitable[Ending]:
+        return self.scenario.play(performance)
 
     def past(self, dialog: Dialog, run: str, time: float) -> Past:
-        """What a dialog that is to begin has behind it then. Who sits in the same place takes the other's part."""
+        """What the dialog has behind it when it begins. Who sits in the same place takes the other's part."""
         cast = tuple(dialog.personas or ())
-        names = dict(zip(self.parent.personas or self.parent.get_speakers(), cast, strict=False))
+        names = dict(zip(self.cast, cast, strict=False))
         facts: list[Fact] = [DialogStarted(cast, dialog.seed or 0)]
-        turns = 0
-        for fact in _facts(self.parent) if self.turn else ():
-            agent = fact.agent
-            facts.append(replace(fact, agent=names.get(agent, agent)))
-            turns += isinstance(fact, Uttered)
-            if turns == self.turn:
-                break
-        facts.append(Forked(str(self.parent.id), self.turn))
+        facts += (replace(fact, agent=names.get(fact.agent, fact.agent)) for fact in self.facts)
+        facts.append(Forked(self.parent, self.turn))
         records = [Record(run, str(dialog.id), place, time, fact) for place, fact in enumerate(facts)]
         return Past(records, calls=self.turn)
 
+    def recipe(self) -> Mapping[str, Any]:
+        facts = [encoded_fact(fact) for fact in self.facts]
+        fork = {"parent": self.parent, "turn": self.turn, "cast": self.cast, "facts": facts}
+        return {_FORK: fork, "scenario": self.scenario.recipe()}
 
-def _facts(dialog: Dialog) -> Iterator[Uttered | Thought | Instructed | ToolCalled | ToolReturned]:
-    """The facts that a dialog's rows tell of; the turns alone where it has no rows, as others' files may have none."""
-    if not dialog.events:
+    @staticmethod
+    def is_recipe(recipe: Mapping[str, Any]) -> bool:
+        return _FORK in recipe
+
+    @classmethod
+    def from_recipe(cls, recipe: Mapping[str, Any], make: Callable[[Mapping[str, Any]], Playable]) -> Fork:
+        fork, seed = recipe[_FORK], recipe["seed"]
+        return cls(
+            scenario=make({**recipe["scenario"], "seed": seed}),
+            parent=fork["parent"],
+            turn=fork["turn"],
+            cast=tuple(fork["cast"]),
+            facts=tuple(_shared(fact_of(kind, json.loads(body))) for kind, body in fork["facts"]),
+            seed=seed,
+        )
+
+
+def own_seed(forked: Playable, model: str | Backend | None) -> int:
+    """The seed of a simulation for one fork alone: no two that differ give their dialogs the same id."""
+    name = model if isinstance(model, str) or model is None else model.name
+    return derive(forked.seed or 0, "fork", json.dumps([forked.recipe(), name]))
+
+
+def _until(turn: int, facts: Iterator[Shared]) -> Iterator[Shared]:
+    turns = 0
+    while turns < turn:
+        fact = next(facts)
+        turns += isinstance(fact, Uttered)
+        yield fact
+
+
+def _shared(fact: Fact) -> Shared:
+    assert isinstance(fact, Shared)
+    return fact
+
+
+def _facts(dialog: Dialog) -> Iterator[Shared]:
+    """The facts that a dialog's rows tell of; the turns alone where its rows do not tell of just these."""
+    rows = [fact for event in dialog.events or () if (fact := _fact(event)) is not None]
+    if [(fact.agent, fact.text) for fact in rows if isinstance(fact, Uttered)] == [
+        (turn.speaker or "", turn.text) for turn in dialog.turns
+    ]:
+        yield from rows
+    else:
         yield from (Uttered(turn.speaker or "", turn.text) for turn in dialog.turns)
-        return
-    for event in dialog.events:
-        fact = _fact(event)
-        if fact is not None:
-            yield fact
 
 
-def _fact(event: Event) -> Uttered | Thought | Instructed | ToolCalled | ToolReturned | None:
+def _fact(event: Event) -> Shared | None:
     agent, content = event.agent or "", event.content
     match event.action:
         case "utter":

@@ -85,9 +85,13 @@ class Past:
         return call
 
     def reply(self, request: CompletionRequest) -> Completion | None:
-        """The reply that the journal holds to this request. Raises `ReplayDiverged` when it has to, and does not."""
+        """The reply that the journal holds to this request. Raises `ReplayDiverged` when it has to, and does not.
+
+        A replay takes the replies as they come, so that a prompt may be worded in another way than it was: what the
+        dialog comes to decides.
+        """
         known = self.replies.popleft() if self.replies else None
-        if known is not None and known["call"] == request.sequence and known["key"] == key_of(request):
+        if known is not None and known["call"] == request.sequence and (self.is_all or known["key"] == key_of(request)):
             return completion_of(known)
         self._diverged(request.dialog, request.sequence, known)
         return None

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha256
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b, sha256
 from importlib.metadata import entry_points
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from ..errors import SetupError
-from ..journal.file import JournalFile, PlanRow
+from ..journal.file import JournalFile
+from .fork import Fork
 
 if TYPE_CHECKING:
     from ..performance import Playable
 
-__all__ = ["Cycle", "Plan", "fingerprint", "scenario_maker"]
+__all__ = ["Cycle", "Plan", "encoded_recipe", "fingerprint", "scenario_of"]
 
 S = TypeVar("S")
-Maker = Callable[[Mapping[str, Any], Sequence[object]], "Playable"]
-_SCENARIOS_KEPT = 1024
+_RECIPES_KEPT = 1024
 
 
 class Cycle(Sequence[S]):
@@ -47,42 +49,60 @@ class Cycle(Sequence[S]):
 
 
 class Plan:
-    """The rows of a plan, taken in turn; the scenarios are made of their recipes when they are wanted.
+    """The plan that a journal holds: dialog n is played from row n modulo the number of rows.
 
-    code: functions and classes that recipes name and no journal holds.
+    Holds 8 bytes and a seed for each row, and 8 bytes for each recipe; the recipes themselves are read when their
+    dialogs are wanted.
     """
 
-    def __init__(self, recipes: list[str], rows: list[PlanRow], code: Sequence[object] = ()) -> None:
-        self.recipes = recipes
-        self.rows = rows
-        self._code = code
-        self._made: dict[tuple[int, int | None], Playable] = {}
+    def __init__(self, file: JournalFile) -> None:
+        self._file = file
+        self._recipes = array("q")
+        self._seeds: list[int | None] = []
+        for row in file.plan():
+            self._recipes.append(row.scenario)
+            self._seeds.append(row.seed)
+        self._digests = array("Q", map(_digest, file.scenarios()))
+        self._known: dict[int, str] = {}
 
-    @classmethod
-    def of(cls, file: JournalFile, code: Sequence[object] = ()) -> Plan:
-        return cls(file.scenarios(), file.plan(), code)
+    def __len__(self) -> int:
+        return len(self._recipes)
 
-    def row(self, number: int) -> PlanRow:
-        return self.rows[number % len(self.rows)]
+    def row(self, number: int) -> tuple[int, int | None]:
+        """Recipe and seed of a dialog."""
+        place = number % len(self._recipes)
+        return self._recipes[place], self._seeds[place]
 
-    def scenario(self, number: int) -> Playable:
-        """The scenario of a dialog. Raises `CodeMissing` when it needs code that was not given."""
-        row = self.row(number)
-        key = (row.scenario, row.seed)
-        if key not in self._made:
-            if len(self._made) >= _SCENARIOS_KEPT:
-                self._made.clear()
-            recipe = json.loads(self.recipes[row.scenario])
-            self._made[key] = scenario_maker()({**recipe, "seed": row.seed}, self._code)
-        return self._made[key]
+    def is_planned(self, number: int, scenario: Playable) -> bool:
+        """Whether a dialog was planned with just this scenario."""
+        recipe, seed = self.row(number)
+        return scenario.seed == seed and self._digests[recipe] == _digest(encoded_recipe(scenario))
+
+    def recipes(self, numbers: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """What some dialogs are to be played from, by number; needs the file."""
+        wanted = {number: self.row(number) for number in numbers}
+        missing = {recipe for recipe, _ in wanted.values()} - self._known.keys()
+        if missing:
+            if len(self._known) >= _RECIPES_KEPT:
+                self._known.clear()
+                missing = {recipe for recipe, _ in wanted.values()}
+            self._known |= self._file.recipes(missing)
+        return {number: {**json.loads(self._known[recipe]), "seed": seed} for number, (recipe, seed) in wanted.items()}
 
 
-def scenario_maker() -> Maker:
-    """The engine knows the name of the plug that turns recipes into scenarios, never what is plugged in."""
-    plugs = entry_points(group="playact.engine", name="make_scenario")
-    if not plugs:
-        raise SetupError("playact is not installed as a package; run `pip install -e .` in its folder")
-    return cast("Maker", next(iter(plugs)).load())
+def scenario_of(recipe: Mapping[str, Any], code: Sequence[object], *, plays: bool = True) -> Playable:
+    """The scenario that a recipe is of; without `plays` it need only know its cast and where and why it meets.
+
+    Raises `CodeMissing` when it needs code that was not given.
+    """
+    if Fork.is_recipe(recipe):
+        return Fork.from_recipe(recipe, lambda inner: scenario_of(inner, code, plays=plays))
+    return _scenario_maker()(recipe, code, plays)
+
+
+def encoded_recipe(scenario: Playable) -> str:
+    """In the order in which it has its parts: that of a mapping may show in a prompt."""
+    return json.dumps(scenario.recipe(), separators=(",", ":"))
 
 
 def fingerprint(file: JournalFile) -> str:
@@ -90,3 +110,16 @@ def fingerprint(file: JournalFile) -> str:
     config = file.config()
     content = [config["seed"], config["model"], file.scenarios(), [[r.scenario, r.seed] for r in file.plan()]]
     return sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _scenario_maker() -> Callable[[Mapping[str, Any], Sequence[object], bool], Playable]:
+    """The engine knows the name of the plug that turns recipes into scenarios, never what is plugged in."""
+    plugs = entry_points(group="playact.engine", name="make_scenario")
+    if not plugs:
+        raise SetupError("playact is not installed as a package; run `pip install -e .` in its folder")
+    return cast("Callable[[Mapping[str, Any], Sequence[object], bool], Playable]", next(iter(plugs)).load())
+
+
+def _digest(recipe: str) -> int:
+    return int.from_bytes(blake2b(recipe.encode(), digest_size=8).digest(), "big")

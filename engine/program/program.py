@@ -1,172 +1,157 @@
-"""What a run is to play, and where each dialog of it stands; with a journal, by number and for good."""
+"""What a run is to play, by number: each dialog has its number before it begins, whatever else is being played."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import SetupError
-from ..journal.entry import Entry
-from ..journal.file import DialogRow, JournalFile, PlanRow
-from ..journal.journal import Diary, Journal
-from .fork import Fork
-from .past import Past
-from .plan import Cycle, Plan
+from ..journal.disk import Disk
+from ..journal.journal import Journal
+from .earlier import Earlier
+from .piece import Piece
+from .plan import Cycle, encoded_recipe
 
 if TYPE_CHECKING:
     from ..performance import Playable
 
-__all__ = ["Piece", "Program", "Unfinished", "each"]
+__all__ = ["Program", "each"]
 
 T = TypeVar("T")
-_SCENARIOS_KNOWN = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A scenario to be played.
-
-    number: None for the next that is free. past: where the dialog stands already. fork: the dialog that it begins as.
-    diary: that of a dialog which has begun in this very session.
-    """
-
-    scenario: Playable
-    number: int | None = None
-    past: Past | None = None
-    fork: Fork | None = None
-    diary: Diary | None = None
-
-
-class Unfinished:
-    """The dialogs of a journal that are to be taken up again, read when the run is resumed."""
-
-    def __init__(self, file: JournalFile, run: str, *, retries: Sequence[str] = ()) -> None:
-        self._file = file
-        self._run = run
-        self._open: dict[int, DialogRow] = {}
-        self._entries: dict[int, list[Entry]] = defaultdict(list)
-        self.begun = 0
-        for row in file.dialogs():
-            self.begun += 1
-            if row.reason is None or row.reason in retries:
-                self._open[row.number] = row
-        first = min((row.first for row in self._open.values() if row.reason is None), default=None)
-        for entry in file.entries(first) if first is not None else ():
-            if entry.dialog in self._open and self._open[entry.dialog].reason is None:
-                self._entries[entry.dialog].append(entry)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._open)
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._open
-
-    def past(self, number: int) -> Past:
-        """What a dialog has behind it; one that is over is read now."""
-        row = self._open[number]
-        if row.reason is None:
-            entries: Iterable[Entry] = self._entries.pop(number, ())
-        else:
-            entries = (entry for entry in self._file.entries(row.first, row.last) if entry.dialog == number)
-        return Past.of(entries, self._run, row.id, row)
+_KNOWN = 1024
+_READ_AT_ONCE = 256
 
 
 class Program:
-    """The plan of a run, kept in its journal, and what of it is left to be played."""
+    """The plan of a run. With a journal it is kept there, and a resumed run needs nothing else.
 
-    def __init__(self, journal: Journal, unfinished: Unfinished | None = None, *, code: Sequence[object] = ()) -> None:
+    `dialogs` counts what is planned by now. A sequence that begins a run is its plan: `extend` can say more of it. What
+    comes any other way is planned one by one.
+    """
+
+    def __init__(
+        self, journal: Journal | None = None, disk: Disk | None = None, earlier: Earlier | None = None
+    ) -> None:
         self._journal = journal
-        self._unfinished = unfinished
-        self._plan = Plan.of(journal.file, code)
-        self._numbers = {recipe: number for number, recipe in enumerate(self._plan.recipes)}
+        self._disk = disk
+        self._earlier = earlier
         self._known: dict[int, tuple[Playable, int]] = {}  # by id(), with the scenario, so that the id stays its own
+        self._numbers: dict[str, int] = {}
+        self._repeated: list[tuple[int, int | None]] = []  # the rows, while there are fewer than dialogs
+        self._pieces: deque[Piece] = deque()  # read, and not yet taken
+        self._next = 0  # dialogs of earlier sessions below this number have been read
+        self.dialogs = 0
+        if journal is not None:
+            tally = journal.tally
+            self.dialogs = tally.planned if tally.total is None else tally.total
+            if earlier is not None and tally.planned < self.dialogs:
+                self._repeated = [earlier.plan.row(place) for place in range(tally.planned)]
+        self._planned_earlier = self.dialogs
 
-    @property
-    def dialogs(self) -> int:
-        """How many are planned by now."""
-        total = self._journal.tally.total
-        return len(self._plan.rows) if total is None else total
-
-    def plan(self, scenarios: Sequence[Playable]) -> None:
-        """Keeps the plan of a run whose scenarios are all there. Raises `SetupError` when it has one already."""
+    def plan(self, scenarios: Sequence[Playable]) -> range:
+        """Plans all of a sequence; gives the numbers of its dialogs."""
+        begin = self.dialogs
         journal = self._journal
-        if journal.tally.planned:
-            raise SetupError(f"{journal.file.path} has a plan already; another run needs a journal of its own")
-        all_same = scenarios if not isinstance(scenarios, Cycle) else scenarios.scenarios
-        if len({id(scenario) for scenario in all_same}) == 1:
-            all_same = all_same[:1]
-        for scenario in all_same[: len(scenarios)]:
-            self.keep(scenario)
-        journal.tally.total = len(scenarios)
+        if journal is None:
+            self.dialogs += len(scenarios)
+        elif begin or not scenarios:
+            for scenario in scenarios:
+                self.keep(scenario)
+        else:
+            few = scenarios.scenarios if isinstance(scenarios, Cycle) else scenarios
+            if all(scenario is few[0] for scenario in few):
+                few = few[:1]
+            rows = [(self._number(journal, scenario), scenario.seed) for scenario in few[: len(scenarios)]]
+            for row in rows:
+                journal.keep_plan(*row)
+            self.dialogs = journal.tally.total = len(scenarios)
+            self._repeated = rows if len(rows) < len(scenarios) else []
+        return range(begin, self.dialogs)
 
-    def keep(self, scenario: Playable) -> None:
-        """Keeps one scenario more in a plan that is open. Raises `SetupError` when it is not."""
-        if self._journal.tally.total is not None:
-            raise SetupError(f"the plan of {self._journal.file.path} is complete; use another journal for more")
-        row = PlanRow(len(self._plan.rows), self._number(scenario), scenario.seed)
-        self._plan.rows.append(row)
-        self._journal.keep_plan(row.scenario, row.seed)
+    def keep(self, scenario: Playable) -> int:
+        """Plans one scenario more; gives the number of its dialog."""
+        number = self.dialogs
+        journal = self._journal
+        if journal is not None:
+            recipe = self._number(journal, scenario)
+            for place in range(journal.tally.planned, number):  # what was said by repeating is said in full now
+                journal.keep_plan(*self._repeated[place % len(self._repeated)])
+            self._repeated = []
+            journal.keep_plan(recipe, scenario.seed)
+            if journal.tally.total is not None:
+                journal.tally.total += 1
+        self.dialogs += 1
+        return number
 
     def extend(self, dialogs: int) -> None:
-        """Plans more dialogs, by the same plan. Raises `SetupError` when there would be fewer than there are."""
-        tally = self._journal.tally
-        if tally.total is None:
+        """Plans more dialogs by the same plan, so many in all. Raises `SetupError` when that cannot be."""
+        journal = self._journal
+        assert journal is not None
+        if journal.tally.total is None:
             raise SetupError("the plan of this run is open: it has as many dialogs as were asked for by then")
-        if dialogs < tally.total:
-            raise SetupError(f"the run has {tally.total} dialogs already; say as many or more, not {dialogs}")
-        tally.total = dialogs
-        self._journal.touch()
+        if dialogs < self.dialogs:
+            raise SetupError(f"the run has {self.dialogs} dialogs already; say as many or more, not {dialogs}")
+        if not self._repeated and self._earlier is not None:
+            self._repeated = [self._earlier.plan.row(place) for place in range(journal.tally.planned)]
+        self.dialogs = self._planned_earlier = journal.tally.total = dialogs
+        journal.touch()
 
-    def pieces(self) -> Iterator[Piece]:
-        """What is still to be played, out of the journal alone: the dialogs that have begun come first."""
-        begun = 0
-        if self._unfinished is not None:
-            begun = self._unfinished.begun
-            for number in self._unfinished:
-                yield Piece(self._plan.scenario(number), number, self._unfinished.past(number))
-        for number in range(begun, self.dialogs):
-            yield Piece(self._plan.scenario(number), number)
+    async def left(self) -> AsyncGenerator[Piece, None]:
+        """What earlier sessions have left to be played, out of the journal alone, by number; each piece once."""
+        assert self._earlier is not None
+        assert self._disk is not None
+        numbers = (number for number in self._earlier.numbers(self._planned_earlier) if number >= self._next)
+        while True:
+            if not self._pieces:
+                batch = list(islice(numbers, _READ_AT_ONCE))
+                if not batch:
+                    return
+                self._next = batch[-1] + 1
+                self._pieces += await self._disk.run("read", partial(self._earlier.pieces, batch))
+            yield self._pieces.popleft()
 
     async def matched(self, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> AsyncGenerator[Piece, None]:
         """What is still to be played of scenarios that are given again, in the same order as when the run began.
 
-        Raises `SetupError` when a scenario is not the one that its dialog was begun with.
+        Raises `SetupError` when a scenario is not the one that its dialog was planned with.
         """
-        number = 0
+        earlier, disk, planned = self._earlier, self._disk, self._planned_earlier
+        assert earlier is not None
+        assert disk is not None
         async with aclosing(each(scenarios)) as source:
+            number = -1
             async for scenario in source:
-                if number >= self.dialogs:
-                    self.keep(scenario)
-                elif _recipe(scenario) != self._plan.recipes[self._plan.row(number).scenario]:
-                    raise SetupError(f"dialog {number} was planned with another scenario than is given now")
-                if self._unfinished is not None and number in self._unfinished:
-                    yield Piece(scenario, number, self._unfinished.past(number))
-                elif self._unfinished is None or number >= self._unfinished.begun:
-                    yield Piece(scenario, number)
                 number += 1
+                if number >= planned:
+                    yield Piece(scenario, self.keep(scenario))
+                elif not earlier.plan.is_planned(number, scenario):
+                    raise SetupError(f"dialog {number} was planned with another scenario than is given now")
+                elif number >= self._next:
+                    self._next = number + 1
+                    if not earlier.is_left(number):
+                        continue
+                    pasts = await disk.run("read", partial(earlier.pasts, [number])) if number < earlier.begun else {}
+                    yield Piece(scenario, number, pasts.get(number))
 
-    def _number(self, scenario: Playable) -> int:
-        """The number of a scenario's recipe, which is kept at its first use."""
+    def _number(self, journal: Journal, scenario: Playable) -> int:
+        """The number of a scenario's recipe. One that has not been seen for long is kept once more."""
         known = self._known.get(id(scenario))
         if known is not None:
             return known[1]
-        recipe = _recipe(scenario)
+        recipe = encoded_recipe(scenario)
         number = self._numbers.get(recipe)
         if number is None:
-            number = self._numbers[recipe] = self._journal.keep_scenario(recipe)
-            self._plan.recipes.append(recipe)
-        if len(self._known) >= _SCENARIOS_KNOWN:
+            if len(self._numbers) >= _KNOWN:
+                self._numbers.clear()
+            number = self._numbers[recipe] = journal.keep_scenario(recipe)
+        if len(self._known) >= _KNOWN:
             self._known.clear()
         self._known[id(scenario)] = (scenario, number)
         return number
-
-
-def _recipe(scenario: Playable) -> str:
-    return json.dumps(scenario.recipe(), sort_keys=True, separators=(",", ":"))
 
 
 async def each(source: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:

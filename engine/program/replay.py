@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..completion import Backend, Capabilities, Completion, CompletionRequest
-from ..errors import ReplayDiverged
+from ..errors import CodeMissing, ReplayDiverged
 from ..journal.file import JournalFile
 from ..models import Models
+from .archive import kept_in
 from .past import Past
-from .plan import Plan
-from .program import Piece
+from .piece import Piece
+from .plan import scenario_of
 from .resumption import name_of
 
+if TYPE_CHECKING:
+    from ..performance import Playable
+
 __all__ = ["NoModels", "replayed"]
+
+_BACKEND = "backend "  # before the name of a backend, where code is named
 
 
 def replayed(path: Path, run: str, code: Sequence[object]) -> Iterator[Piece]:
     """The dialogs that are over, by number. Raises `JournalInvalid`, `CodeMissing`."""
-    file = JournalFile.read(path)
-    try:
-        plan = Plan.of(file, code)
-        for row in file.dialogs():
-            if row.reason is not None:
-                entries = (entry for entry in file.entries(row.first, row.last) if entry.dialog == row.number)
-                yield Piece(plan.scenario(row.number), row.number, Past.to_replay(entries, run, row))
-    finally:
-        file.close()
+    with closing(JournalFile.read(path)) as file:
+        for kept in kept_in(file):
+            past = Past.to_replay(kept.entries, run, kept.row)
+            yield Piece(_scenario(kept.recipe, code), kept.row.number, past)
 
 
 class NoModels(Models):
@@ -50,3 +53,14 @@ class _NoModel:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+
+def _scenario(recipe: Mapping[str, Any], code: Sequence[object]) -> Playable:
+    """Backends that were given as objects need not be given again: nothing is asked of them."""
+    try:
+        return scenario_of(recipe, code)
+    except CodeMissing as missing:
+        backends = [_NoModel(name.removeprefix(_BACKEND)) for name in missing.names if name.startswith(_BACKEND)]
+        if not backends:
+            raise
+        return scenario_of(recipe, (*code, *backends))

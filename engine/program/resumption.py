@@ -21,7 +21,7 @@ __all__ = ["Changes", "Resumption", "config_of", "config_in", "name_of", "settin
 
 
 class Changes(TypedDict, total=False):
-    """What may be another way in each session of a run; see `Simulation`."""
+    """What a resumed run may be set up with otherwise, from then on; see `Simulation`."""
 
     concurrency: int
     retry: Retry | None
@@ -62,6 +62,7 @@ def config_of(
     retry: Retry,
     failures: FailurePolicy,
     budget: Budget | None,
+    prices: Prices | None,
     memo: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What goes into the journal: no keys, no addresses, no objects."""
@@ -75,6 +76,7 @@ def config_of(
         "retry": asdict(retry),
         "failures": asdict(failures),
         "budget": None if budget is None else budget.to_dict(),
+        "prices": None if prices is None else prices.to_dict(),
         "memo": dict(memo),
     }
 
@@ -109,7 +111,8 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
             "retry": Retry(**config["retry"]),
             "failures": FailurePolicy(**config["failures"]),
             "budget": None if config["budget"] is None else Budget.from_dict(config["budget"]),
+            "prices": None if config.get("prices") is None else Prices.from_dict(config["prices"]),
             "memo": config.get("memo", {}),
         }
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise JournalInvalid(str(path), f"has a setting that is not known here: {error}; update playact") from error

@@ -1,0 +1,48 @@
+"""A dialog's minutes: how the facts of a dialog become its turns, its rows of events and its ending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .dialog import Dialog, Ending, Event, Turn
+from .messages import Fact, Instructed, Record, Thought, ToolCalled, ToolReturned, Uttered
+
+__all__ = ["close", "take_down"]
+
+
+def take_down(dialog: Dialog, fact: Fact) -> None:
+    """Adds what was said, and what it cost."""
+    if type(fact) is Uttered:
+        dialog.turns.append(Turn(speaker=fact.agent, text=fact.text))
+        dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
+
+
+def close(dialog: Dialog, ending: Ending, records: Iterable[Record[Fact]]) -> None:
+    """Completes a dialog whose turns are all there; from now on it shares nothing with other dialogs."""
+    dialog.ending = ending
+    dialog.complete = ending.reason == "finished"
+    dialog.events = [row for record in records if (row := _row(record.fact, int(record.time)))]
+    # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
+    dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
+    dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
+
+
+def _row(fact: Fact, timestamp: int) -> Event | None:
+    """A fact as a row of the dialog's `events`, in sdialog's words; None for those that have no row there."""
+    match fact:
+        case Uttered():
+            return Event(agent=fact.agent, action="utter", content=fact.text, timestamp=timestamp)
+        case Thought():
+            return Event(agent=fact.agent, action="think", content=fact.text, timestamp=timestamp)
+        case Instructed():
+            action = "instruct-persist" if fact.persistent else "instruct"
+            return Event(
+                agent=fact.agent, action=action, actionLabel=fact.label, content=fact.text, timestamp=timestamp
+            )
+        case ToolCalled():
+            call = {"name": fact.name, "args": dict(fact.arguments), "id": fact.call_id}
+            return Event(agent=fact.agent, action="tool", actionLabel="call", content=call, timestamp=timestamp)
+        case ToolReturned():
+            output = {"name": fact.name, "output": fact.output, "call_id": fact.call_id}
+            return Event(agent=fact.agent, action="tool", actionLabel="output", content=output, timestamp=timestamp)
+    return None
