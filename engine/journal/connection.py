@@ -47,13 +47,15 @@ def connected_for_reading(path: Path) -> sqlite3.Connection:
 
     In a folder that cannot be written SQLite makes no shared memory; nobody else writes there either.
     """
-    uri = path.as_uri()
+    uri, log = path.as_uri(), write_ahead_log_of(path)
+    # Without a log SQLite makes an empty one for whoever reads, and only who might write takes it away again.
+    mode = "ro" if log.exists() else "rw"
     try:
-        database = sqlite3.connect(f"{uri}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        database = sqlite3.connect(f"{uri}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
         with closed_on_failure(database):
+            database.execute("PRAGMA query_only = ON")
             database.execute("SELECT 1 FROM sqlite_master").fetchall()
     except sqlite3.OperationalError:
-        log = write_ahead_log_of(path)
         if log.exists() and log.stat().st_size:
             raise
         database = sqlite3.connect(f"{uri}?immutable=1", uri=True, isolation_level=None, check_same_thread=False)
