@@ -67,9 +67,10 @@ class Story:
                 )
             )
 
-    def checkpoint(self) -> None:
-        """Copies the write-ahead log into the file; it stays as it is until the next transaction."""
-        self.file._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    def checkpoint(self, *, is_log_emptied: bool = False) -> None:
+        """Copies the write-ahead log into the file; unless it is emptied, it stays as it is until the next transaction."""
+        how = "TRUNCATE" if is_log_emptied else "PASSIVE"
+        self.file._database.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
 
     def _next(self) -> Batch:
         batch, tally, step = Batch(), self.tally, len(self.moments)

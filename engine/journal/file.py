@@ -11,14 +11,14 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from ..errors import JournalInvalid
 from .connection import TROUBLE, closed_on_failure, connected, connected_for_reading, found, told, told_as_unwritable
-from .creation import create_whole
+from .creation import create_whole, discard
 from .entry import Entry
 from .lock import JournalLock
 from .mark import Mark
@@ -55,11 +55,15 @@ class JournalFile:
     ) -> Self:
         """Makes a new journal, all of it or nothing.
 
-        Raises `JournalInvalid` when there is something already, `JournalUnwritable` when it cannot be made.
+        One in which nothing was planned yet, as a process leaves it that was killed just after its start, gives way.
+        The caller holds the lock. Raises `JournalInvalid` when there is something else already, `JournalUnwritable`
+        when it cannot be made.
         """
         meta = {"config": json.dumps(config), "tally": Tally().to_json(), "commits": "0"}
         with told_as_unwritable(path):
             path = path.resolve()  # SQLite follows links too, and looks for its other files there
+            if cls._is_unused(path):
+                discard(path)
             create_whole(
                 path, lambda database: _put(database, Batch(meta=meta)), rename, is_synced=synchronous != "OFF"
             )
@@ -88,6 +92,14 @@ class JournalFile:
         with told(path, is_writer=False):
             # A log that is being written is the run's own business: it has looked at it before.
             return cls._proved(path, None if JournalLock.holder(path) else loss_in(path))
+
+    @classmethod
+    def _is_unused(cls, path: Path) -> bool:
+        try:
+            with closing(cls.read(path)) as file:
+                return not file.tally().has_begun
+        except JournalInvalid:
+            return False
 
     @classmethod
     def _proved(cls, path: Path, loss: str | None) -> Self:
@@ -135,8 +147,9 @@ class JournalFile:
         try:
             yield
         finally:
-            if not self._is_closed:  # an iterator may be given up after its file
-                self._database.execute("COMMIT")
+            # Nothing is lost with it. A damaged file may have ended it already, an iterator be given up after its file.
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
 
     def config(self) -> dict[str, Any]:
         """How the run was set up. Raises `JournalInvalid`."""
