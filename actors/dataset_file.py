@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from ..engine.dialog import Dialog
-from ..engine.errors import SetupError
+from ..engine.errors import FileInvalid, SetupError
 
 __all__ = ["DatasetFile"]
 
@@ -25,7 +25,8 @@ class DatasetFile:
     path: a file, a pipe or a device; "-" is standard output.
     overwrites: what the file held before goes when the first dialog is written, so a run that cannot start costs
         nothing.
-    appends: what the file holds stays, but for the torn line that a killed process may have left at its end.
+    appends: what the file holds stays, but for the torn line that a killed process may have left at its end, which
+        goes when the first dialog is written: until then somebody else may be writing.
 
     Raises `SetupError`, in one line, when the file cannot be made, is there already and `overwrites` is off, or cannot
     take a dialog (a full disk): then the part of the line that got through is taken back. Raises BrokenPipeError when
@@ -46,35 +47,38 @@ class DatasetFile:
             return self
         if not self._path:
             raise SetupError("the name of the file to write is empty")
-        if not (self._overwrites or self._appends) and self.is_regular and os.path.getsize(self._path):
+        is_new = not os.path.isfile(self._path) or not os.path.getsize(self._path)
+        if not (self._overwrites or self._appends or is_new):
             raise SetupError(f"{self._path} holds something already; choose another name or say --overwrite")
         try:
             self._file = open(self._path, "ab", buffering=0)  # closed by __exit__
         except OSError as error:
             raise SetupError(f"cannot write {self._path}: {error.strerror}") from error
-        if self._appends and self.is_regular:
-            self._file.truncate(_end_of_last_line(self._path))
         return self
 
     @property
     def is_regular(self) -> bool:
         """Whether it is a file that can be read again, not a pipe, a device or standard output."""
-        return self._path != "-" and os.path.isfile(self._path)
+        return self._path != "-" and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 
-    def ids(self) -> list[str]:
-        """The dialogs' ids, line by line; a line that is no dialog has the id ""."""
-        with open(self._path, "rb") as file:
-            return [_id_in(line) for line in file]
+    def contents(self) -> list[tuple[str, str]]:
+        """Id and digest of each dialog, line by line; ("", "") for a line that is no dialog."""
+        try:
+            with open(self._path, "rb") as file:
+                return [_content(line) for line in file]
+        except FileNotFoundError:  # it was taken away meanwhile
+            return []
 
     def replace(self, dialogs: Iterable[Dialog]) -> None:
         """Puts other dialogs in the place of all that the file holds, at once. Raises `SetupError`."""
-        path = Path(self._path)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        path = Path(os.path.realpath(self._path))  # a link stays one
+        draft = path.with_name(f".{path.name}.draft")  # always that, so that the draft of a killed process goes too
         try:
             with open(draft, "wb") as file:
                 self.dialogs = sum(bool(file.write(_line(dialog))) for dialog in dialogs)
                 file.flush()
                 os.fsync(file.fileno())
+            os.chmod(draft, os.fstat(self._file.fileno()).st_mode)
             os.replace(draft, path)
         except OSError as error:
             raise SetupError(f"cannot write {self.name}: {error.strerror}; it is as it was") from error
@@ -92,15 +96,14 @@ class DatasetFile:
         except OSError as error:
             if self._path == "-" and isinstance(error, BrokenPipeError):
                 raise
-            raise SetupError(
-                f"cannot write {self.name}: {error.strerror}; it holds {self.dialogs} whole dialogs"
-            ) from error
+            dialogs = "whole dialogs only" if self._appends else f"{self.dialogs} whole dialogs"
+            raise SetupError(f"cannot write {self.name}: {error.strerror}; it holds {dialogs}") from error
         self.dialogs += 1
 
     def _write_whole(self, line: bytes) -> None:
         file = self._file
-        if self._overwrites and not self.dialogs and self.is_regular:
-            file.truncate(0)
+        if not self.dialogs and self.is_regular and (self._overwrites or self._appends):
+            file.truncate(0 if self._overwrites else _end_of_last_line(self._path))
         end = os.fstat(file.fileno()).st_size
         written = 0
         try:
@@ -135,8 +138,9 @@ def _end_of_last_line(path: str) -> int:
     return 0
 
 
-def _id_in(line: bytes) -> str:
+def _content(line: bytes) -> tuple[str, str]:
     try:
-        return str(json.loads(line)["id"])
-    except (ValueError, TypeError, KeyError):
-        return ""
+        dialog = Dialog.from_json(line.decode())
+    except (FileInvalid, ValueError):  # a UnicodeDecodeError is one
+        return "", ""
+    return str(dialog.id), dialog.digest()

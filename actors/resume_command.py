@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.budget import Budget
+from ..engine.errors import SetupError
+from ..engine.journal.standing import Standing
 from ..engine.program.resumption import Changes, config_in
 from ..engine.simulation import Simulation
 from .session import Session
@@ -33,6 +35,9 @@ class ResumeCommand:
         """The exit code. Raises `SetupError` for what the user must put right."""
         config = config_in(self.journal)
         memo = config.get("memo") or {}
+        if not Standing.of(self.journal).tally.has_begun:
+            again = f"playact run {memo.get('file', 'FILE.yaml')} --journal {self.journal}"
+            raise SetupError(f"{self.journal} was broken off before anything was planned; begin it again: {again} …")
         is_ordered = bool(memo.get("ordered"))
         session = Session(
             open=lambda: self._simulation(config),

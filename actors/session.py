@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,13 +16,16 @@ from pathlib import Path
 import anyio
 
 from ..engine.dialog import Dialog
-from ..engine.errors import SetupError, TooManyFailures, WeightsMissing
-from ..engine.journal.standing import Standing, ids_over
+from ..engine.errors import JournalBusy, SetupError, TooManyFailures, WeightsMissing
+from ..engine.journal.lock import JournalLock
+from ..engine.journal.standing import Standing, contents
+from ..engine.program.archive import dialogs_in
 from ..engine.run import Run
 from ..engine.simulation import Simulation
 from .dataset_file import DatasetFile
 from .progress import Progress, shown_progress
 from .report import Report
+from .signals import Signalled, signals_given_to, signals_raised
 
 __all__ = ["Session"]
 
@@ -73,8 +75,15 @@ class Session:
                 anyio.run(self._play, file, backend_options=options)
             if self._trouble is not None:
                 raise self._trouble
-            if self.report.statistics is not None:
-                self._sum_up(file)
+            try:
+                with signals_raised(self._is_early):
+                    self._sum_up(file)
+            except Signalled as signalled:
+                self._signal = signalled.number
+            except OSError:
+                if self._signal is None:
+                    raise
+                sys.stdout = None  # the terminal has gone, and took what was to be said with it
         if self._signal is not None:
             return 128 + self._signal
         if self.report.has_failed:
@@ -85,18 +94,19 @@ class Session:
         """Leaves the report without statistics when a signal came before the model was ready."""
         is_quiet = self.is_quiet or (self.out == "-" and sys.stdout.isatty())
         self._live = anyio.CancelScope()
-        with self._live, _signals_given_to(self._stop):
+        with self._live, signals_given_to(self._stop):
             async with self.open() as simulation:
                 over = 0 if simulation.journal is None else simulation.journal.tally.over
                 run = self.start(simulation)
-                planned = self.dialogs if simulation.program is None else simulation.program.dialogs
+                planned = self.dialogs if simulation.journal is None else simulation.program.dialogs
                 progress = Progress(planned, over)
                 self._live = anyio.CancelScope()
                 with self._live:
                     async with shown_progress(progress, simulation.statistics, sys.stderr, is_quiet=is_quiet):
                         await self._take_all(run, simulation, file)
                 if self._signal is not None:
-                    with anyio.move_on_after(0, shield=True):  # takes what had finished by then, and waits for nothing
+                    run.stop()
+                    with anyio.move_on_after(_PATIENCE_S, shield=True):  # takes what had finished by then
                         await self._take_all(run, simulation, file)
                 self.report.close(simulation)
 
@@ -106,17 +116,25 @@ class Session:
             self._signal, self._signalled_at = number, time.monotonic()
             assert self._live is not None
             self._live.cancel()
-        elif time.monotonic() - self._signalled_at > _PATIENCE_S:
+        elif not self._is_early():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+
+    def _is_early(self) -> bool:
+        """Whether a signal that comes now belongs to the one before."""
+        return self._signal is not None and time.monotonic() - self._signalled_at <= _PATIENCE_S
 
     async def _take_all(self, run: Run, simulation: Simulation, file: DatasetFile | None) -> None:
         if self._trouble is not None:
             return
         try:
             async for dialog in run:
-                is_over = self.journal is None or str(dialog.id) not in simulation.cut_short
-                if is_over and not self._could_take(dialog, file):
+                is_cut_short = (
+                    self._signal is not None and dialog.ending is not None and dialog.ending.reason == "cancelled"
+                )
+                if is_cut_short or str(dialog.id) in simulation.cut_short:
+                    continue
+                if not self._could_take(dialog, file):
                     break
         except TooManyFailures as stopped:
             self.report.stopped = stopped
@@ -134,10 +152,13 @@ class Session:
 
     def _sum_up(self, file: DatasetFile | None) -> None:
         report = self.report
+        if report.statistics is None:
+            return
         if self.journal is not None:
             report.standing = Standing.of(self.journal)
-            if file is not None and self._signal is None:
-                self._complete(file, self.journal)
+            if file is not None and file.is_regular and self._signal is None:
+                with suppress(JournalBusy), JournalLock(self.journal):  # whoever holds it now sees to the file
+                    self._complete(file, self.journal)
         if not self.is_quiet:
             is_shown = file is None and not self.as_json and report.first is not None
             if is_shown and report.first is not None:
@@ -149,34 +170,14 @@ class Session:
 
     def _complete(self, file: DatasetFile, journal: Path) -> None:
         """Sees to it that the dataset file holds just the dialogs that are over in the journal."""
-        wanted = ids_over(journal)
-        if not file.is_regular or not (self.appends or file.dialogs != len(wanted)):
-            return
-        found = file.ids()
+        wanted = contents(journal)
+        if not self.appends and file.dialogs == len(wanted):
+            return  # all of it was written just now
+        found = file.contents()
         if found == wanted or (not self.is_ordered and sorted(found) == sorted(wanted)):
             file.dialogs = len(found)
         else:
-            from ..engine.program.archive import dialogs_in
-
             file.replace(dialogs_in(journal))
-
-
-@contextmanager
-def _signals_given_to(handle: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Those that are ignored already, as `nohup` has it, stay ignored."""
-    loop = asyncio.get_running_loop()
-    numbers = [each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if not _is_ignored(each)]
-    for number in numbers:
-        loop.add_signal_handler(number, handle, number)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-def _is_ignored(number: signal.Signals) -> bool:
-    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def _tell(lines: list[str]) -> None:

@@ -13,7 +13,7 @@ from .mark import Mark
 from .schema import make_schema
 from .write_ahead import write_ahead_log_of
 
-__all__ = ["create_whole"]
+__all__ = ["create_whole", "discard"]
 
 
 def create_whole(
@@ -27,7 +27,7 @@ def create_whole(
     _refuse_what_is_there(path)
     new = path.with_name(path.name + "-new")
     try:
-        _discard(new)
+        discard(new)
         with closing(sqlite3.connect(new, isolation_level=None)) as database:
             # A crash in here leaves a file that nobody opens, so SQLite need not prepare for one.
             database.execute("PRAGMA journal_mode = MEMORY")
@@ -43,11 +43,18 @@ def create_whole(
         rename(new, path)
     except BaseException:
         with suppress(OSError):
-            _discard(new)
+            discard(new)
         raise
     if is_synced:
         with suppress(OSError):  # not every system can do this for a folder; all that can be had was asked for
             _sync(path.parent)
+
+
+def discard(path: Path) -> None:
+    """Takes a journal away, itself last, so that what is left in between is a journal still. Raises OSError."""
+    Mark.forget(path)
+    for piece in (write_ahead_log_of(path), path.with_name(path.name + "-shm"), path):
+        piece.unlink(missing_ok=True)
 
 
 def _refuse_what_is_there(path: Path) -> None:
@@ -58,11 +65,6 @@ def _refuse_what_is_there(path: Path) -> None:
     log = write_ahead_log_of(path)
     if log.exists() and log.stat().st_size:
         raise JournalInvalid(str(path), f"is gone, but its write-ahead log is still there; move {log} away first")
-
-
-def _discard(path: Path) -> None:
-    for leftover in (path, write_ahead_log_of(path), path.with_name(path.name + "-shm")):
-        leftover.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

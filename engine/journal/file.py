@@ -97,7 +97,7 @@ class JournalFile:
     def _is_unused(cls, path: Path) -> bool:
         try:
             with closing(cls.read(path)) as file:
-                return not file.tally().has_begun
+                return file.damage is None and not file.tally().has_begun
         except JournalInvalid:
             return False
 

@@ -14,7 +14,7 @@ from .file import DialogRow, JournalFile
 from .lock import JournalLock
 from .tally import Tally
 
-__all__ = ["LiveDialog", "Standing", "State", "ids_over"]
+__all__ = ["LiveDialog", "Standing", "State", "contents"]
 
 State = Literal["running", "killed", "stopped", "complete"]
 _LOOKS_BACK = 200_000  # entries; a dialog that has none among so many has been silent for very long
@@ -69,11 +69,11 @@ class Standing:
             file.close()
 
 
-def ids_over(path: Path) -> list[str]:
-    """The ids of the dialogs that are over, by number. Raises `JournalInvalid`."""
+def contents(path: Path) -> list[tuple[str, str]]:
+    """Id and digest of each dialog that is over, by number. Raises `JournalInvalid`."""
     file = JournalFile.read(path)
     try:
-        return [row.id for row in file.dialogs() if row.reason is not None]
+        return [(row.id, row.digest or "") for row in file.dialogs() if row.reason is not None]
     finally:
         file.close()
 

@@ -66,6 +66,11 @@ class Tally:
         self.picodollars += picodollars
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there is anything that a session before has planned or done."""
+        return self.total is not None or bool(self.entries or self.planned or self.dialogs)
+
+    @property
     def over(self) -> int:
         """How many dialogs are."""
         return sum(self.ended.values())

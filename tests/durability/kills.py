@@ -71,34 +71,38 @@ class Killer:
         self._lost = 0
 
     def run_until_it_ends(self, most_kills: int) -> Ended:
-        """Plays one run with a random number of kills, at most so many; gives how its last process ended."""
-        account, began = self.account, time.monotonic()
+        """Plays a new run with a random number of kills, at most so many; gives how its last process ended."""
+        self.account.runs += 1
+        self.account.needed += self._needed
         self.place.clear()
         self.place.till = self._server.till(self._manners)
         self._lost = 0
+        return self.go_on(most_kills)
+
+    def go_on(self, most_kills: int, *more: str) -> Ended:
+        """The same with the run that is there, which may need other arguments of `playact resume` now."""
+        account, began, paid = self.account, time.monotonic(), self.place.till.settled().paid
         last: Ended | None = None
         kills = account.kills + self._random.randint(1, min(most_kills, _MOST_KILLS))
         while last is None and account.kills < kills:
-            last = self._killed()
-        last = last or self.place.play(self._line())
+            last = self._killed(more)
+        last = last or self.place.play(self._line(more))
         counts = self.place.till.settled()
-        assert counts.different == self._needed, "something was asked that an uninterrupted run does not ask"
-        account.runs += 1
-        account.needed += counts.different
-        account.paid += counts.paid
+        assert counts.different <= self._needed, "something was asked that an uninterrupted run does not ask"
+        account.paid += counts.paid - paid
         account.seconds += time.monotonic() - began
         return last
 
-    def _line(self) -> list[str]:
+    def _line(self, more: tuple[str, ...]) -> list[str]:
         """`playact run` until there is a plan in the journal, `playact resume` from then on."""
         if self.place.tally().total is not None:
-            return self.place.resume_line()
+            return self.place.resume_line(*more)
         return self.place.run_line(*self._more, dialogs=self._dialogs, concurrency=self._concurrency)
 
-    def _killed(self) -> Ended | None:
+    def _killed(self, more: tuple[str, ...]) -> Ended | None:
         """Starts the command and kills it at a random moment; gives how it ended where it was faster."""
         place, received = self.place, self.place.till.settled().received
-        with place.started(self._line()) as process:
+        with place.started(self._line(more)) as process:
             self._await_a_moment(process, received)
             if process.poll() is not None:
                 return ended(process)

@@ -81,8 +81,7 @@ class Till:
         return f"{self.address}/v1"
 
     def counts(self) -> Counts:
-        with urlopen(f"{self.address}/counts", timeout=_PATIENCE_S) as answer:
-            return Counts(**json.load(answer))
+        return Counts(**self._say("counts"))
 
     def settled(self) -> Counts:
         """The counts once every client has gone and all that it sent has been seen."""
@@ -96,8 +95,12 @@ class Till:
 
     def mind(self, manners: Manners) -> None:
         """Changes the till's manners, for the requests that come then."""
-        body = json.dumps(asdict(manners)).encode()
-        urlopen(Request(f"{self.address}/manners", data=body), timeout=_PATIENCE_S).close()
+        self._say("manners", asdict(manners))
+
+    def _say(self, what: str, content: object = None) -> Any:
+        request = Request(f"{self.address}/{what}", data=json.dumps(content).encode())  # noqa: S310  # it is our own
+        with urlopen(request, timeout=_PATIENCE_S) as answer:  # noqa: S310
+            return json.load(answer)
 
 
 class CountingServer:
@@ -154,13 +157,13 @@ class _Server:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         _, name, *what = request.path.split("/")
         book = self._books[name]
-        body = json.loads(await request.read() or "null")
+        body = json.loads(await request.read())
         match what:
             case ["counts"]:
                 return web.json_response(self._counts(book))
             case ["manners"]:
                 book.manners = Manners(**body)
-                return web.Response()
+                return web.json_response(None)
         book.tally["received"] += 1
         book.tally["in_flight"] += 1
         book.most_in_flight = max(book.most_in_flight, book.tally["in_flight"])
