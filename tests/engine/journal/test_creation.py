@@ -32,7 +32,9 @@ def test_a_new_journal_is_empty_and_whole(tmp_path: Path) -> None:
 
 def test_a_journal_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
-    JournalFile.create(path, {"seed": 1}).close()
+    story = Story(path)
+    story.go_on(5)
+    story.file.close()
     before = path.read_bytes()
 
     with pytest.raises(JournalInvalid, match="holds something already"):
