@@ -155,8 +155,12 @@ class Program:
 
 
 async def each(source: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:
-    """The items of either kind of iterable."""
-    if isinstance(source, AsyncIterable):
+    """The items of either kind of iterable. An asynchronous generator that is not read to its end is closed."""
+    if isinstance(source, AsyncGenerator):
+        async with aclosing(source):
+            async for item in source:
+                yield item
+    elif isinstance(source, AsyncIterable):
         async for item in source:
             yield item
     else:
