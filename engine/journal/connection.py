@@ -24,7 +24,8 @@ def connected(path: Path, synchronous: str) -> sqlite3.Connection:
     with closed_on_failure(database):
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {synchronous}")
-        database.execute("BEGIN IMMEDIATE")  # which fails now, not at the first commit, where none is possible
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("DELETE FROM meta WHERE 0")  # fails now, not at the first commit, where none is possible
         database.execute("ROLLBACK")
     return database
 
@@ -104,8 +105,8 @@ def _plainly(error: BaseException) -> str:
     match getattr(error, "sqlite_errorname", ""):
         case "SQLITE_FULL":
             return "the disk is full"
-        case "SQLITE_READONLY" | "SQLITE_READONLY_DBMOVED" | "SQLITE_READONLY_DIRECTORY":
-            return "it may only be read"
+        case name if name.startswith("SQLITE_READONLY"):
+            return "it, or its folder, may only be read"
         case "SQLITE_CANTOPEN":
             return "the folder is missing or may not be written"
     if isinstance(error, OSError):

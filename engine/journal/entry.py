@@ -127,10 +127,10 @@ def _form(kind: type[Fact]) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def _foreign(kind: str) -> type[Fact]:
-    for known in _subclasses(Fact):
-        if f"{known.__module__}:{known.__qualname__}" == kind:
-            return known
-    raise CodeMissing((kind,))
+    same = [known for known in _subclasses(Fact) if f"{known.__module__}:{known.__qualname__}" == kind]
+    if not same:
+        raise CodeMissing((kind,))
+    return same[-1]  # a dataclass with slots is made of another class, which stays known for a while
 
 
 def _subclasses(kind: type[Fact]) -> Iterator[type[Fact]]:
