@@ -18,9 +18,9 @@ from playact.engine.digest import DatasetDigest
 from playact.engine.errors import JournalInvalid
 from playact.engine.journal.file import JournalFile
 from playact.engine.journal.tally import Tally
-from tests.servers.counting_server import Till
+from tests.servers.counting_server import CountingServer, Manners
 
-__all__ = ["KEY", "PLAYACT", "SCENARIO", "Ended", "Place", "ended", "until"]
+__all__ = ["KEY", "PLAYACT", "SCENARIO", "Ended", "Expected", "Place", "ended", "until"]
 
 PLAYACT = str(Path(sys.executable).with_name("playact"))
 KEY = "sk-secret-4hf83hfk2j"
@@ -54,9 +54,10 @@ class Ended:
 class Place:
     """A folder with a scenario, where a run keeps its journal and its file; it asks the models at one till."""
 
-    def __init__(self, folder: Path, till: Till, scenario: str = SCENARIO) -> None:
+    def __init__(self, folder: Path, server: CountingServer, scenario: str = SCENARIO) -> None:
         self.folder = folder
-        self.till = till
+        self.till = server.till()
+        self._server = server
         self.scenario = folder / "scenario.yaml"
         self.journal = folder / "run.db"
         self.out = folder / "run.jsonl"
@@ -132,15 +133,33 @@ class Place:
         except OSError:
             return False
 
-    def clear(self) -> None:
-        """Leaves the scenario only."""
+    def start_anew(self, manners: Manners | None = None) -> None:
+        """Leaves the scenario only, and asks at another till."""
         for path in set(self.folder.iterdir()) - {self.scenario}:
             path.unlink()
+        self.till = self._server.till(manners)
 
     def left_behind(self) -> set[str]:
         """The names of all files but the scenario, the journal and the file of dialogs."""
         kept = {self.scenario.name, self.journal.name, self.out.name}
         return {path.name for path in self.folder.iterdir()} - kept
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a run comes to, and how many calls it needs; ids are in the order of the scenarios."""
+
+    digest: str
+    needed: int
+    ids: tuple[str, ...]
+
+    @classmethod
+    def of(cls, place: Place) -> Expected:
+        """Plays it, without any interruption."""
+        done = place.play(place.run_line("--ordered"))
+        assert done.code == 0, done
+        ids = tuple(str(dialog.id) for dialog in place.dialogs())
+        return cls(done.summary["digest"], done.summary["calls"], ids)
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability.command import Place
+from tests.durability.command import Expected, Place
 from tests.servers.counting_server import CountingServer, counting_server
 
 
@@ -17,6 +17,14 @@ def server() -> Iterator[CountingServer]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def expected(server: CountingServer, tmp_path_factory: pytest.TempPathFactory) -> Expected:
+    """What the run that most tests play comes to when nothing goes wrong."""
+    return Expected.of(Place(tmp_path_factory.mktemp("expected"), server))
+
+
 @pytest.fixture
 def place(server: CountingServer, tmp_path: Path) -> Place:
-    return Place(tmp_path, server.till())
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return Place(folder, server)

@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.durability.command import Ended, Place, ended, until
-from tests.servers.counting_server import CountingServer, Manners
+from tests.servers.counting_server import Manners
 
-__all__ = ["Account", "Killer", "reference"]
+__all__ = ["Account", "Killer"]
 
 _MOMENTS = ("start", "opening", "playing", "playing", "ending")
 _PLAYS_ON_FOR = 60  # calls, at the most, before a kill among them
@@ -48,7 +48,6 @@ class Killer:
     def __init__(
         self,
         place: Place,
-        server: CountingServer,
         seed: int,
         *,
         needed: int,
@@ -60,7 +59,6 @@ class Killer:
     ) -> None:
         self.account = Account()
         self.place = place
-        self._server = server
         self._random = random.Random(seed)
         self._needed = needed
         self._dialogs = dialogs
@@ -74,8 +72,7 @@ class Killer:
         """Plays a new run with a random number of kills, at most so many; gives how its last process ended."""
         self.account.runs += 1
         self.account.needed += self._needed
-        self.place.clear()
-        self.place.till = self._server.till(self._manners)
+        self.place.start_anew(self._manners)
         self._lost = 0
         return self.go_on(most_kills)
 
@@ -149,10 +146,3 @@ class Killer:
         if self.place.lines():
             with self.place.out.open("r+b") as file:
                 file.truncate(self._random.randrange(self.place.out.stat().st_size))
-
-
-def reference(place: Place, *more: str, dialogs: int = 60, concurrency: int = 16) -> tuple[str, int]:
-    """The digest of an uninterrupted run, and how many calls it needs."""
-    done = place.play(place.run_line(*more, dialogs=dialogs, concurrency=concurrency))
-    assert done.code == 0, done
-    return done.summary["digest"], done.summary["calls"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability.command import SCENARIO, Ended, Place
-from tests.durability.kills import Killer, reference
+from tests.durability.command import SCENARIO, Ended, Expected, Place
+from tests.durability.kills import Killer
 from tests.servers.counting_server import CountingServer, Manners
 
 KILLS = int(os.environ.get("PLAYACT_SOAK_KILLS", "30"))
@@ -42,59 +42,54 @@ def spent(place: Place) -> Decimal:
 
 @pytest.mark.timeout(60 + 20 * KILLS)
 def test_killed_at_random_moments_a_run_loses_nothing_and_pays_only_for_calls_under_way(
-    server: CountingServer, place: Place
+    place: Place, expected: Expected
 ) -> None:
-    digest, needed = reference(place)
-    killer = Killer(place, server, seed=1, needed=needed)
+    killer = Killer(place, seed=1, needed=expected.needed)
 
     while killer.account.kills < KILLS:
-        check(place, killer.run_until_it_ends(KILLS - killer.account.kills), digest)
+        check(place, killer.run_until_it_ends(KILLS - killer.account.kills), expected.digest)
 
     print(f"\n{killer.account}")
     assert killer.account.paid <= killer.account.needed + 16 * killer.account.kills
 
 
 @pytest.mark.timeout(60 + 20 * FEW)
-def test_an_ordered_file_is_in_order_after_any_kills(server: CountingServer, place: Place) -> None:
-    digest, needed = reference(place, "--ordered")
-    in_order = [str(dialog.id) for dialog in place.dialogs()]
-    killer = Killer(place, server, seed=2, needed=needed, more=("--ordered",))
+def test_an_ordered_file_is_in_order_after_any_kills(place: Place, expected: Expected) -> None:
+    killer = Killer(place, seed=2, needed=expected.needed, more=("--ordered",))
 
     while killer.account.kills < FEW:
-        check(place, killer.run_until_it_ends(FEW - killer.account.kills), digest)
-        assert [str(dialog.id) for dialog in place.dialogs()] == in_order
+        check(place, killer.run_until_it_ends(FEW - killer.account.kills), expected.digest)
+        assert [str(dialog.id) for dialog in place.dialogs()] == list(expected.ids)
 
 
 @pytest.mark.timeout(60 + 20 * FEW)
 def test_what_an_orchestrator_said_before_a_kill_is_said_after_it(server: CountingServer, tmp_path: Path) -> None:
-    place = Place(tmp_path, server.till(), ORCHESTRATED)
-    digest, needed = reference(place)
-    killer = Killer(place, server, seed=3, needed=needed)
+    place = Place(tmp_path, server, ORCHESTRATED)
+    expected = Expected.of(place)
+    killer = Killer(place, seed=3, needed=expected.needed)
 
     while killer.account.kills < FEW:
-        check(place, killer.run_until_it_ends(FEW - killer.account.kills), digest)
+        check(place, killer.run_until_it_ends(FEW - killer.account.kills), expected.digest)
 
     assert all(any(event.action == "instruct" for event in dialog.events or ()) for dialog in place.dialogs())
 
 
 @pytest.mark.timeout(60 + 20 * FEW)
-def test_a_server_that_fails_now_and_then_makes_no_difference(server: CountingServer, place: Place) -> None:
-    digest, needed = reference(place)
-    killer = Killer(place, server, seed=4, needed=needed, manners=Manners(stumbles=0.03))
+def test_a_server_that_fails_now_and_then_makes_no_difference(place: Place, expected: Expected) -> None:
+    killer = Killer(place, seed=4, needed=expected.needed, manners=Manners(stumbles=0.03))
 
     while killer.account.kills < FEW:
-        check(place, killer.run_until_it_ends(FEW - killer.account.kills), digest)
+        check(place, killer.run_until_it_ends(FEW - killer.account.kills), expected.digest)
 
 
 @pytest.mark.timeout(60 + 20 * FEW)
-def test_a_budget_holds_over_all_sessions_and_can_be_raised(server: CountingServer, place: Place) -> None:
+def test_a_budget_holds_over_all_sessions_and_can_be_raised(place: Place, expected: Expected) -> None:
     """The till counts every token it was ever asked for, also by processes that are dead: that costs below the cap."""
-    digest, needed = reference(place)
     prices, cap = place.folder.parent / "prices.json", Decimal(10)
     a_token = {"input": 1000, "output": 1000}  # a tenth of a cent
     prices.write_text(json.dumps({"models": {"openai:any": a_token}}), encoding="utf-8")
     more = ("--prices", str(prices), "--budget", f"usd={cap}")
-    killer = Killer(place, server, seed=5, needed=needed, more=more, spoils=False)
+    killer = Killer(place, seed=5, needed=expected.needed, more=more, spoils=False)
 
     last = killer.run_until_it_ends(FEW)
     while last.code == 3:
@@ -103,5 +98,5 @@ def test_a_budget_holds_over_all_sessions_and_can_be_raised(server: CountingServ
         cap *= 2
         last = killer.go_on(FEW, "--budget", f"usd={cap}")
 
-    check(place, last, digest)
+    check(place, last, expected.digest)
     assert 40 < spent(place) <= cap
