@@ -26,6 +26,7 @@ class Report:
     """Takes the dialogs of a session as they finish, and its figures when it closes.
 
     standing: where the whole run stands, over all its sessions, when there is a journal.
+    spent: the cap of the run's budget that was reached, in words.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class Report:
         self.standing: Standing | None = None
         self.stopped: TooManyFailures | None = None
         self.first: Dialog | None = None
-        self.is_out_of_money = False
+        self.spent: str | None = None
         self._ended: Counter[str] = Counter()
         self._failed: dict[str, tuple[int, str]] = {}
         self._digest = DatasetDigest()
@@ -61,7 +62,7 @@ class Report:
 
     def close(self, simulation: Simulation) -> None:
         self.statistics = simulation.statistics()
-        self.is_out_of_money = simulation.is_out_of_money
+        self.spent = None if simulation.purse is None else simulation.purse.is_spent
         self._model, self._seed = str(simulation.model), simulation.seed
 
     def lines(self, stopped_by: str) -> list[str]:
@@ -82,8 +83,8 @@ class Report:
         ]
         if self.stopped is not None:
             lines.append(one_line(str(self.stopped)))
-        if self.is_out_of_money:
-            lines.append("the budget is spent")
+        if self.spent is not None:
+            lines.append(f"the budget is spent: {self.spent}")
         if stopped_by:
             lines.append(f"stopped by {stopped_by}")
         return lines
@@ -97,7 +98,7 @@ class Report:
             tally, planned = self.standing.tally, self.standing.planned
             lines.append(f"{tally.over} of {planned or 'open'} dialogs are over: {endings(tally.ended)}")
             if self.standing.left:
-                more = " --budget …" if self.is_out_of_money else ""
+                more = "" if self.spent is None else " --budget CAPS, with more than before"
                 lines.append(f"go on with: playact resume {journal}{more}")
         elif file is None and not is_shown:
             lines.append("no dialog was kept; --out PATH.jsonl keeps them")

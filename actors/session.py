@@ -88,7 +88,7 @@ class Session:
             return 128 + self._signal
         if self.report.has_failed:
             return _FAILED
-        return _BUDGET_SPENT if self.report.is_out_of_money else 0
+        return _BUDGET_SPENT if self.report.spent is not None else 0
 
     async def _play(self, file: DatasetFile | None) -> None:
         """Leaves the report without statistics when a signal came before the model was ready."""

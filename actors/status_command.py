@@ -39,8 +39,10 @@ def _lines(standing: Standing, journal: Path, now: float, stuck_after_s: float) 
     for kind, (count, error) in standing.failed.items():
         yield f"failed: {count} x {kind}: {one_line(error)}"
     yield f"{tally.turns} turns, {tally.calls} calls, {tally.prompt_tokens} + {tally.completion_tokens} tokens"
-    yield f"spent: {_dollars(tally.spent.picodollars)} at the most{_budget(config)}"
-    yield f"{duration(tally.seconds)} in {tally.sessions} sessions; lately {standing.turns_per_s:.1f} turns/s"
+    if tally.spent.picodollars or config["budget"]:
+        yield f"spent: {_dollars(tally.spent.picodollars)} at the most{_budget(config)}"
+    sessions = "one session" if tally.sessions == 1 else f"{tally.sessions} sessions"
+    yield f"{duration(tally.seconds)} in {sessions}; lately {standing.turns_per_s:.1f} turns/s"
     yield f"model {config['model']}, seed {config['seed']}; digest of what is over {standing.digest}"
     if standing.state == "running":
         yield from _stuck(standing.live, now, stuck_after_s)
@@ -117,5 +119,5 @@ def _dollars(picodollars: int) -> str:
 
 def _budget(config: Any) -> str:
     caps = config["budget"] or {}
-    told = ", ".join(f"{value} {name}" for name, value in caps.items() if name != "per_dialog")
+    told = ", ".join(f"{name}={value}" for name, value in caps.items() if name != "per_dialog")
     return f", of a budget of {told}" if told else ""
