@@ -34,12 +34,14 @@ class Admission:
     def retire(self) -> None:
         """A live dialog has been taken, or dropped: the first that waits is admitted in its place."""
         self._scheduler.retire()
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._scheduler.admit()
-                turn.set_result(None)
-                return
+        while self._waiting and self._waiting[0].done():
+            self._waiting.popleft()  # it was cancelled
+        if self._waiting and self._scheduler.admit():
+            self._waiting.popleft().set_result(None)
+
+    def readmit(self) -> None:
+        """A dialog that was retired, and has not been taken, is to be taken after all: it is live, room or not."""
+        self._scheduler.readmit()
 
     def __repr__(self) -> str:
         return f"<Admission {self._scheduler!r}, {len(self._waiting)} dialogs waiting>"

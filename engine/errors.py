@@ -352,14 +352,14 @@ class BudgetSpent(DialogStopped):
 class TooManyFailures(PlayactError):
     """So many dialogs failed that going on would be a waste."""
 
-    def __init__(self, failed: int, ended: int, reason: str) -> None:
-        super().__init__(failed, ended, reason)
+    def __init__(self, failed: int, begun: int, reason: str) -> None:
+        super().__init__(failed, begun, reason)
         self.failed = failed
-        self.ended = ended
+        self.begun = begun
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"stopped since {self.failed} of {self.ended} dialogs failed, most often so: {self.reason}"
+        return f"stopped since {self.failed} of {self.begun} dialogs begun have failed, most often so: {self.reason}"
 
 
 class DialogFailed(PlayactError):

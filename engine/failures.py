@@ -10,6 +10,9 @@ from .retry import Failure, verdict_on
 
 __all__ = ["FailurePolicy", "Failures"]
 
+_REASONS = 1000
+_OTHER = "for other reasons"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailurePolicy:
@@ -17,7 +20,7 @@ class FailurePolicy:
 
     turn_attempts: how often an agent may try a turn whose replies are of no use (malformed, empty).
     salvage: whether a dialog that failed for a reason that may pass gets a second chance when all others are over.
-    stop_share: the run stops when this share of the dialogs so far has failed; None never stops it.
+    stop_share: the run stops when this share of the dialogs begun so far has failed; None never stops it.
     stop_after: not before so many dialogs have failed.
     """
 
@@ -27,7 +30,8 @@ class FailurePolicy:
     stop_after: int = 20
 
     def __post_init__(self) -> None:
-        if self.turn_attempts < 1 or self.stop_after < 1 or not 0 < (self.stop_share or 1) <= 1:
+        share = 1 if self.stop_share is None else self.stop_share
+        if self.turn_attempts < 1 or self.stop_after < 1 or not 0 < share <= 1:
             raise ValueError(f"attempts and counts are at least 1, a share is above 0 and at most 1: {self}")
 
     def may_take_turn_again(self, error: Exception, attempts: int) -> bool:
@@ -40,7 +44,10 @@ class FailurePolicy:
 
 @dataclass(slots=True)
 class Failures:
-    """The failures of one run so far. A dialog that waits for its second chance counts as failed until it has it."""
+    """The failures of one run so far. A dialog that waits for its second chance counts as failed until it has it.
+
+    The reasons that are counted each by itself are a thousand at most, for some errors are worded anew each time.
+    """
 
     policy: FailurePolicy
     failed: int = 0
@@ -52,16 +59,23 @@ class Failures:
 
     def has_failed(self, reason: str) -> None:
         self.failed += 1
-        self.reasons[reason] += 1
+        self.reasons[reason if reason in self.reasons or len(self.reasons) < _REASONS else _OTHER] += 1
 
     def gets_second_chance(self, reason: str) -> None:
         self.failed -= 1
-        self.reasons[reason] -= 1
+        counted = reason if reason in self.reasons else _OTHER
+        self.reasons[counted] -= 1
+        if not self.reasons[counted]:
+            del self.reasons[counted]
 
-    def verdict(self) -> TooManyFailures | None:
-        """What to stop the run with, if it is to be stopped."""
-        policy, ended = self.policy, self.failed + self.well
-        if policy.stop_share is None or self.failed < policy.stop_after or self.failed < policy.stop_share * ended:
+    def verdict(self, playing: int = 0) -> TooManyFailures | None:
+        """What to stop the run with, if it is to be stopped.
+
+        `playing`: how many dialogs are being played. They count as well: failures come early, since a dialog that
+        fails is short, and would else be most of what has ended by then.
+        """
+        policy, begun = self.policy, self.failed + self.well + playing
+        if policy.stop_share is None or self.failed < policy.stop_after or self.failed < policy.stop_share * begun:
             return None
         ((reason, _),) = self.reasons.most_common(1)
-        return TooManyFailures(self.failed, ended, reason)
+        return TooManyFailures(self.failed, begun, reason)

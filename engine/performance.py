@@ -120,7 +120,9 @@ class Performance:
                 self.scope.bus.scope.failed(error)
         finally:
             failure = self.scope.failure or failure
-            if failure is None or self.on_failure is None or not self.on_failure(self, failure):
+            if isinstance(failure, SetupError):
+                self.fail(failure)  # no failure of its own: when that has been put right, it goes on
+            elif failure is None or self.on_failure is None or not self.on_failure(self, failure):
                 self._end(ending if failure is None else _ending_by(failure))
 
     async def backend(self, model: str | Backend | None) -> Backend:

@@ -133,6 +133,7 @@ class Run:
         if not simulation.failures.policy.may_salvage(error) or self._cancel_scope.cancel_called:
             return False
         diary, past = performance.diary, performance.as_past()
+        simulation.ended(performance)
         again = Piece(piece.scenario, piece.number, past, diary)
         simulation.failures.has_failed(str(error))
         failed = _Failed(again, error, performance.on_end)
@@ -140,8 +141,8 @@ class Run:
             self._begin_again(failed)
         else:
             self._failed.append(failed)
-            simulation.admission.retire()
             self._check()
+            simulation.admission.retire()
         return True
 
     def _begin_again(self, failed: _Failed) -> None:
@@ -155,6 +156,7 @@ class Run:
         while self._failed:
             failed = self._failed.popleft()
             self._simulation.failures.gets_second_chance(str(failed.error))
+            self._simulation.admission.readmit()
             self._simulation.prepare(failed.piece, failed.on_end).fail(failed.error)
 
     def _take(self, dialog: Dialog) -> None:
@@ -171,7 +173,7 @@ class Run:
 
     def _check(self) -> None:
         """Ends the run when so many dialogs have failed that going on is of no use."""
-        verdict = self._simulation.failures.verdict()
+        verdict = self._simulation.failures.verdict(self._simulation.playing)
         if verdict is not None and self._error is None:
             self._error = verdict
             self._cancel_scope.cancel()

@@ -115,6 +115,10 @@ class Scheduler:
         self.live += 1
         return True
 
+    def readmit(self) -> None:
+        """A dialog that was retired is live again, whether there is room or not."""
+        self.live += 1
+
     def retire(self) -> None:
         """A live dialog has been taken, or dropped."""
         self.live -= 1

@@ -310,7 +310,7 @@ class Simulation:
         return performance
 
     def ended(self, performance: Performance) -> None:
-        """A performance has come to its ending."""
+        """A performance is over, and its dialog too, unless it is to be taken up again."""
         dialog = performance.dialog
         self._live.pop(performance.id, None)
         if dialog.ending is None:
@@ -320,6 +320,11 @@ class Simulation:
             self.failures.has_failed(dialog.ending.error or dialog.ending.detail)
         else:
             self.failures.ended_well()
+
+    @property
+    def playing(self) -> int:
+        """How many dialogs have begun and not ended; `Statistics.live` counts also those that are still to be taken."""
+        return len(self._live)
 
     async def settled(self) -> None:
         """Returns when all that was said so far is durable, or can no longer be: then the run fails for that reason."""

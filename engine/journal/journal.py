@@ -157,16 +157,16 @@ class Journal:
         return said <= self._durable
 
     async def _write(self) -> None:
-        while self._error is None:
-            if self._said > self._durable:
-                await self._commit()
-            elif self._is_closing:
-                return
-            else:
-                self._idle = self._bus.promise()
-                try:
+        """Until the journal is left, also when the run is cancelled: dialogs wait for their endings to be durable."""
+        with anyio.CancelScope(shield=True):
+            while self._error is None:
+                if self._said > self._durable:
+                    await self._commit()
+                elif self._is_closing:
+                    return
+                else:
+                    self._idle = self._bus.promise()
                     await self._idle
-                finally:
                     self._idle = None
 
     async def _commit(self) -> None:
