@@ -56,7 +56,7 @@ def check_goes_on(place: Place, expected: Expected, *, sessions: int) -> None:
     assert not place.left_behind()
 
 
-@pytest.mark.parametrize("size", [4, 16, 40, 64, 100, 200, 350, 500])
+@pytest.mark.parametrize("size", [4, 40, 200, 500])
 def test_a_journal_that_may_grow_no_more_ends_the_run_in_one_line(place: Place, expected: Expected, size: int) -> None:
     line = place.run_line()
     line[line.index("--out") + 1] = os.devnull  # which takes anything, so that the journal meets the limit
@@ -153,13 +153,13 @@ def test_a_journal_on_a_disk_that_may_only_be_read_is_refused_in_one_line_and_ca
 
     assert "Read-only file system" in one_line(done)
     assert place.status()["over"] == 10
-    done = place.play(place.run_line())
-    assert "Read-only file system" in one_line(done)
+    place.journal, place.out = small_disk / "new.db", tmp_path / "new.jsonl"
+    assert "Read-only file system" in one_line(place.play(place.run_line()))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="whoever is root may write anything")
 @pytest.mark.parametrize("spared", ["journal", "folder"])
-def test_a_journal_that_may_only_be_read_is_refused_in_one_line_and_can_be_looked_at(
+def test_a_journal_whose_file_or_folder_may_only_be_read_is_refused_in_one_line_and_can_be_looked_at(
     place: Place, tmp_path: Path, spared: str
 ) -> None:
     place.play(place.run_line(dialogs=10))
