@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import termios
@@ -17,7 +18,7 @@ import pytest
 
 from playact.engine.journal.standing import contents
 from tests.durability.command import Expected, Place, ended, until
-from tests.servers.counting_server import Manners
+from tests.servers.counting_server import CountingServer, Manners
 
 CONCURRENCY = 16
 LONG_S = 8.0  # far beyond the two seconds that ending may take, for the sake of busy machines
@@ -163,13 +164,20 @@ def test_ctrl_c_while_a_journal_is_created_or_opened_loses_nothing(place: Place,
     check_goes_on(place, expected, interrupted=interrupted)
 
 
-def rewriting(place: Place) -> list[str]:
-    """Has the next session rewrite a file of so many dialogs that there is time to interrupt it."""
-    line = place.run_line(dialogs=3000)
+@pytest.fixture(scope="module")
+def played(server: CountingServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal of so many dialogs that writing them all takes a while."""
+    place = Place(tmp_path_factory.mktemp("played"), server)
+    line = place.run_line("--max-turns", "1", dialogs=2000)
     line[line.index("openai:any")] = "scripted"
-    assert place.play([*line, "--max-turns", "1"]).code == 0
-    place.out.unlink()
-    return place.resume_line()
+    assert place.play(line).code == 0
+    return place.journal
+
+
+def rewriting(place: Place, played: Path) -> list[str]:
+    """The next session has to write the whole file."""
+    shutil.copy(played, place.journal)
+    return place.resume_line("--out", str(place.out))
 
 
 def draft_of(place: Place) -> Path:
@@ -177,8 +185,10 @@ def draft_of(place: Place) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_the_file_is_rewritten_leaves_it_as_it_was(place: Place, number: signal.Signals) -> None:
-    line = rewriting(place)
+def test_a_signal_while_the_file_is_rewritten_leaves_it_as_it_was(
+    place: Place, played: Path, number: signal.Signals
+) -> None:
+    line = rewriting(place, played)
     with place.started(line) as process:
         until(lambda: draft_of(place).exists(), process)
         process.send_signal(number)
@@ -192,9 +202,9 @@ def test_a_signal_while_the_file_is_rewritten_leaves_it_as_it_was(place: Place, 
 
 
 def test_killed_while_the_file_is_rewritten_it_is_as_it_was_and_the_draft_goes_with_the_next_session(
-    place: Place,
+    place: Place, played: Path
 ) -> None:
-    line = rewriting(place)
+    line = rewriting(place, played)
     with place.started(line) as process:
         until(lambda: draft_of(place).exists(), process)
         process.kill()

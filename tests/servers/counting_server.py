@@ -33,8 +33,8 @@ _WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath"
 class Manners:
     """How a till treats requests. Each share is of the different requests, always the same ones.
 
-    hangs: are never answered. overloads: get 429. refuses: get 400. stumbles: fail once or twice, by 429, 500 or a cut
-    connection, and are answered then. Errors repeat the key that they were asked with.
+    hangs: are not answered until the manners change. overloads: get 429, refuses: 400. stumbles: fail once or twice, by
+    429, 500 or a cut connection, and are answered then. Errors repeat the key that they were asked with.
     """
 
     latency_s: float = 0.004
@@ -136,6 +136,7 @@ class _Book:
     tally: Counter[str] = field(default_factory=Counter)
     tries: Counter[str] = field(default_factory=Counter)
     most_in_flight: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _Server:
@@ -163,6 +164,8 @@ class _Server:
                 return web.json_response(self._counts(book))
             case ["manners"]:
                 book.manners = Manners(**body)
+                book.changed.set()
+                book.changed = asyncio.Event()
                 return web.json_response(None)
         book.tally["received"] += 1
         book.tally["in_flight"] += 1
@@ -185,24 +188,24 @@ class _Server:
         key = blake2b(asked.encode(), digest_size=16).hexdigest()
         book.tries[key] += 1
         manners, tally = book.manners, book.tally
-        match _treatment(manners, key, book.tries[key]):
+        treatment = _treatment(manners, key, book.tries[key])
+        if treatment <= 200:
+            reply = _bill(tally, body, key)
+        match treatment:
             case 200:
                 pass
             case 0:
                 await asyncio.sleep(manners.latency_s)
                 tally["cut"] += 1
-                _bill(tally, body, key)
                 cast("asyncio.Transport", request.transport).abort()
                 return web.Response()
             case -1:
-                _bill(tally, body, key)
-                await asyncio.Event().wait()
+                await book.changed.wait()
             case status:
                 tally["failed"] += 1
                 said = f"the till is not well; you came with {request.headers.get('Authorization')}"
                 later = {"Retry-After": str(manners.retry_after_s)}
                 return web.json_response({"error": {"message": said}}, status=status, headers=later)
-        reply = _bill(tally, body, key)
         await asyncio.sleep(manners.latency_s)
         tally["answered"] += 1
         return web.json_response(reply)
