@@ -57,7 +57,8 @@ class Account:
         self.reserved += amount
 
     def settle(self, reserved: Amount, spent: Amount) -> None:
-        self.reserved -= reserved
+        if reserved is not NOTHING:
+            self.reserved -= reserved
         self.spent += spent
 
     def __repr__(self) -> str:

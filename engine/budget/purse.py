@@ -34,6 +34,8 @@ class Purse:
         self._prices = prices
         self._seconds = seconds
         each = budget.per_dialog
+        self.has_caps = budget != Budget()
+        self._known: dict[str, Price] = {}
         self._caps_money = budget.usd is not None or (each is not None and each.usd is not None)
         self._caps_tokens = budget.tokens is not None or (each is not None and each.tokens is not None)
 
@@ -41,10 +43,6 @@ class Purse:
     def is_spent(self) -> str | None:
         """The cap of the run that is reached, in words."""
         return None if self.end is None else self.end.cap
-
-    @property
-    def has_caps(self) -> bool:
-        return self.budget != _NO_CAPS
 
     @property
     def seconds_left(self) -> float | None:
@@ -57,13 +55,14 @@ class Purse:
 
     def check(self, model: str) -> Price:
         """The model's price. Raises `PriceUnknown` when a cap on money could not hold."""
-        price = self._prices.of(model)
-        if price is not None:
-            return price
-        if self._caps_money:
-            raise PriceUnknown(model, self._prices.similar(model))
-        self.unpriced.add(model)
-        return _FREE
+        price = self._known.get(model) or self._prices.of(model)
+        if price is None:
+            if self._caps_money:
+                raise PriceUnknown(model, self._prices.similar(model))
+            self.unpriced.add(model)
+            price = _FREE
+        self._known[model] = price
+        return price
 
     def most(self, request: CompletionRequest, price: Price, longest: int | None) -> Usage:
         """The most tokens that a request can take; `longest` is the backend's own limit of a reply.
@@ -117,5 +116,4 @@ class Purse:
 
 
 _FREE = Price(0, 0, 0)
-_NO_CAPS = Budget()
 _NO_TOKENS = Usage()

@@ -46,15 +46,18 @@ class Hold:
         cannot be known to be cheap.
         """
         told, most = completion.usage, self.most
-        says_something = completion.text or completion.thinking or completion.tool_calls
-        usage = Usage(
-            told.prompt_tokens or most.prompt_tokens,
-            told.completion_tokens or (most.completion_tokens if says_something else 0),
-            told.cached_tokens,
-        )
+        usage = told
+        if not (told.prompt_tokens and told.completion_tokens):
+            says_something = completion.text or completion.thinking or completion.tool_calls
+            usage = Usage(
+                told.prompt_tokens or most.prompt_tokens,
+                told.completion_tokens or (most.completion_tokens if says_something else 0),
+                told.cached_tokens,
+            )
         cost = self.price.cost(usage)
-        self.spent = Amount(1, usage.total_tokens, cost)
-        self.noted = Amount(1, told.total_tokens, cost)
+        self.spent = self.noted = Amount(1, usage.total_tokens, cost)
+        if usage is not told:
+            self.noted = Amount(1, told.total_tokens, cost)
         return cost
 
 
@@ -113,11 +116,12 @@ class Till:
     def settle(self, backend: Backend, hold: Hold, account: Account | None, *, is_noted: bool = False) -> None:
         """The call is over. `is_noted`: its reply is in the journal."""
         self.purse.settle(hold.reserved, hold.spent, account)
-        if self._journal is not None:
-            tally = self._journal.tally
-            tally.reserved = self.purse.account.reserved
-            tally.lost += hold.spent - hold.noted if is_noted else hold.spent
-        if self.purse.has_caps and any(spent > most for spent, most in zip(hold.spent, hold.reserved, strict=True)):
+        if self._journal is not None and not (is_noted and hold.spent == hold.noted):
+            self._journal.tally.lost += hold.spent - hold.noted if is_noted else hold.spent
+        if not self.purse.has_caps:
+            return  # nothing was laid aside, and nobody waits
+        is_capped = hold.most.total_tokens > 0  # else tokens and money were not laid aside, for nothing depends on them
+        if is_capped and any(spent > most for spent, most in zip(hold.spent, hold.reserved, strict=True)):
             self._warn(backend.name, hold)
         self._serve()
 

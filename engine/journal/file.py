@@ -12,7 +12,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -22,7 +21,7 @@ from .creation import create_whole, discard
 from .entry import Entry
 from .lock import JournalLock
 from .mark import Mark
-from .rows import Batch, DialogRow, PlanRow, checksum, sealed
+from .rows import Batch, DialogRow, PlanRow, checksum, sealed, sealed_dialog, sealed_entry
 from .schema import SCHEMA_VERSION, check_schema
 from .tally import Tally
 from .write_ahead import loss_in, write_ahead_log_of
@@ -321,12 +320,8 @@ def _put(database: sqlite3.Connection, batch: Batch) -> None:
     if batch.plan:
         put("INSERT INTO plan VALUES (?, ?, ?, ?)", (sealed((r.place, r.scenario, r.seed)) for r in batch.plan))
     if batch.entries:
-        # SQLite gives a time back as a float that is not minus zero, and the checksum is to be of that.
-        rows = (sealed((e.position, e.dialog, float(e.time) + 0.0, e.kind, e.body)) for e in batch.entries)
-        put("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
+        put("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", map(sealed_entry, batch.entries))
     if batch.dialogs:
-        put(
-            "INSERT OR REPLACE INTO dialog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            map(sealed, map(astuple, batch.dialogs.values())),
-        )
+        rows = map(sealed_dialog, batch.dialogs.values())
+        put("INSERT OR REPLACE INTO dialog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     put("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, batch.meta.items()))

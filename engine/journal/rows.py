@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 from zlib import crc32
 
 from .entry import Entry
 
-__all__ = ["Batch", "DialogRow", "PlanRow", "checksum", "sealed"]
+__all__ = ["Batch", "DialogRow", "PlanRow", "checksum", "sealed", "sealed_dialog", "sealed_entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,18 @@ def checksum(row: Iterable[Any]) -> int:
 def sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """The row with its checksum at its end."""
     return (*row, checksum(row))
+
+
+def sealed_entry(entry: Entry) -> tuple[Any, ...]:
+    """As `sealed`, in half the time: there are several for each turn."""
+    position, dialog, time, kind, body = entry
+    time = float(time) + 0.0  # SQLite gives it back as a float that is not minus zero, and the checksum is of that
+    text = f"{position}\x1f{dialog}\x1f{time!r}\x1f'{kind}\x1f'{body}"
+    return (position, dialog, time, kind, body, crc32(text.encode("utf-8")))
+
+
+def sealed_dialog(row: DialogRow) -> tuple[Any, ...]:
+    return sealed(_values(row))
+
+
+_values = attrgetter("number", "id", "seed", "parent", "first", "last", "reason", "digest")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import anyio.lowlevel
 import pytest
+from structlog.testing import capture_logs
 
 from playact.backends.scripted import ScriptedBackend
 from playact.engine.budget import NOTHING, Amount, Budget, Caps, Price, Prices, Purse
@@ -246,3 +247,14 @@ async def test_without_caps_nothing_is_laid_aside_and_what_is_spent_is_counted()
 
     assert hold.reserved == NOTHING
     assert spending.purse.account.spent == Amount(1, 25, cost)
+
+
+async def test_tokens_that_no_cap_counts_are_not_called_an_overcharge() -> None:
+    spends_calls_only = till(Budget(calls=10))
+
+    with capture_logs() as logs:
+        hold = await spends_calls_only.hold(BACKEND, request(), 0)
+        hold.answered(Completion(text="Hi", usage=Usage(10, 10)))
+        spends_calls_only.settle(BACKEND, hold, None)
+
+    assert logs == []
