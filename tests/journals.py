@@ -68,7 +68,7 @@ class Story:
             )
 
     def checkpoint(self, *, is_log_emptied: bool = False) -> None:
-        """Copies the write-ahead log into the file; unless it is emptied, it stays as it is until the next transaction."""
+        """Copies the log into the file; unless it is emptied, it stays as it is until the next transaction."""
         how = "TRUNCATE" if is_log_emptied else "PASSIVE"
         self.file._database.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
 

@@ -118,7 +118,10 @@ class JournalFile:
         self._is_closed = True
         self._database.close()
         if self._mark is not None:
-            self._mark.close(is_needed=write_ahead_log_of(self.path).exists())
+            is_needed = True
+            with suppress(OSError):
+                is_needed = write_ahead_log_of(self.path).exists()
+            self._mark.close(is_needed=is_needed)
 
     def commit(self, batch: Batch) -> None:
         """Makes a batch durable, all of it or nothing. Raises `JournalUnwritable`."""

@@ -18,6 +18,7 @@ import anyio
 
 from ..completion import Completion
 from ..errors import JournalUnwritable
+from ..log import logger
 from ..messages import Fact, Record, Uttered
 from ..promise import Promise
 from .disk import Disk
@@ -57,6 +58,8 @@ class Journal:
         self._places: dict[int, DialogRow] = {}  # of the dialogs that are live
 
     async def __aenter__(self) -> Self:
+        if self.file.damage is not None:
+            logger().warning("journal.damaged", journal=str(self.file.path), damage=self.file.damage)
         self.tally.begin_session()
         await self._commit()
         if self._error is not None:

@@ -61,3 +61,19 @@ def test_the_virtual_wall_clock_starts_at_its_epoch_and_repeats_exactly(library:
 
     backend, options = virtual_time(library)
     assert anyio.run(main, backend=backend, backend_options=dict(options)) == [1000.0, 1002.5]
+
+
+@on_both
+def test_time_limits_hold_also_after_a_century(library: Library) -> None:
+    """So far from its beginning a loop's time is no longer exact to the nanosecond."""
+
+    async def main() -> float:
+        for _ in range(100):
+            await anyio.sleep(365 * 86_400)
+        start = anyio.current_time()
+        with anyio.move_on_after(10):
+            await anyio.Event().wait()
+        return anyio.current_time() - start
+
+    backend, options = virtual_time(library)
+    assert anyio.run(main, backend=backend, backend_options=dict(options)) == pytest.approx(10)

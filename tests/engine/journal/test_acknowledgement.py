@@ -22,8 +22,8 @@ from playact.engine.journal import Journal, JournalFile, WriterThread
 
 async def main(path, kills_at):
     file = JournalFile.create(path, {})
-    async with Bus("run", RealClock()) as bus, Journal(file, bus, WriterThread()) as journal, anyio.create_task_group() as tasks:
-        acknowledged = 0
+    acknowledged = 0
+    async with Bus("run", RealClock()) as bus, Journal(file, bus, WriterThread()) as journal:
 
         async def say(name):
             nonlocal acknowledged
@@ -35,8 +35,9 @@ async def main(path, kills_at):
                 if acknowledged == kills_at:
                     os.kill(os.getpid(), 9)
 
-        for name in range(8):
-            tasks.start_soon(say, name)
+        async with anyio.create_task_group() as tasks:
+            for name in range(8):
+                tasks.start_soon(say, name)
 
 anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]), backend=sys.argv[3])
 """
@@ -47,7 +48,9 @@ anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]), backend=sys.argv[3])
 def test_what_was_acknowledged_is_in_the_file_in_its_order(tmp_path: Path, kills_at: int, library: str) -> None:
     path = tmp_path / "run.db"
 
-    run = subprocess.run([sys.executable, "-c", SAYING, path, str(kills_at), library], stdout=subprocess.PIPE, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", SAYING, path, str(kills_at), library], stdout=subprocess.PIPE, text=True
+    )
 
     acknowledged = run.stdout.split()
     assert run.returncode == -9

@@ -83,7 +83,7 @@ def test_a_write_ahead_log_without_its_journal_is_refused_not_mixed_in(tmp_path:
     path.unlink()
     path.with_name("run.db-wal").write_bytes(log)
 
-    with pytest.raises(JournalInvalid, match="its write-ahead log is still there; move .*run.db-wal away first"):
+    with pytest.raises(JournalInvalid, match=r"its write-ahead log is still there; move .*run.db-wal away first"):
         JournalFile.create(path, {})
 
     assert names_in(tmp_path) == ["run.db-wal"]
@@ -105,7 +105,7 @@ def test_a_rename_that_fails_leaves_nothing(tmp_path: Path) -> None:
         assert old.exists()
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(JournalUnwritable, match="cannot write .*run.db: No space left on device"):
+    with pytest.raises(JournalUnwritable, match=r"cannot write .*run.db: No space left on device"):
         JournalFile.create(tmp_path / "run.db", {}, rename=fail)
 
     assert names_in(tmp_path) == []

@@ -171,7 +171,7 @@ def test_a_flipped_bit_in_a_log_that_is_in_the_file_already_mixes_no_old_pages_w
 
 def test_a_log_that_is_in_the_file_already_and_is_cut_mixes_no_old_pages_with_new(tmp_path: Path) -> None:
     story = Story(tmp_path / "run.db")
-    story.go_on(60)
+    story.go_on(40)
     story.checkpoint()
     path = copy_of(story.file.path, tmp_path / "copied", marked=False)
     log = path.with_name("run.db-wal")

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from playact.engine import Simulation
 from playact.engine.errors import JournalBusy, JournalUnwritable
-from playact.engine.journal import JournalLock
+from playact.engine.journal import JournalFile, JournalLock
 
 pytest.importorskip("fcntl")
 
@@ -62,6 +63,20 @@ def test_a_second_process_is_refused_with_who_holds_it(tmp_path: Path) -> None:
         with pytest.raises(JournalBusy, match=f"in use by process {process.pid} on "):
             JournalLock(path)
         assert JournalLock.holder(path) == f"process {process.pid} on {socket.gethostname()}"
+
+
+@pytest.mark.anyio
+async def test_a_simulation_is_refused_the_journal_of_another_process_and_leaves_it_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    JournalFile.create(path, {}).close()
+    before = path.read_bytes()
+
+    with held_by_another_process(path) as process:
+        simulation = Simulation(model="scripted", journal=path)
+        with pytest.raises(JournalBusy, match=rf"process {process.pid} on .*; wait until it ends, or watch it with"):
+            await simulation.__aenter__()
+
+    assert path.read_bytes() == before
 
 
 def test_a_second_simulation_of_this_process_is_refused_too(tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ from tests.servers.chat_server import ChatServer, Reply, fail, say
 KEY = "sk-very-secret-0123456789abcdef"
 
 
+def all_bytes_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("status", [400, 401, 500])
 async def test_a_key_that_a_service_repeats_is_in_no_file(
@@ -32,7 +36,7 @@ async def test_a_key_that_a_service_repeats_is_in_no_file(
             model="openai:m", journal=path, seed=1, concurrency=2, retry=Retry(attempts=2, first_s=0.001)
         ) as simulation:
             dialogs = [dialog async for dialog in simulation.run([scenario] * 4)]
-            written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+            written = all_bytes_in(tmp_path)
 
     assert any(KEY in asked.headers["Authorization"] for asked in server.asked)
     assert any(dialog.ending is not None and dialog.ending.failed for dialog in dialogs)
