@@ -12,7 +12,7 @@ import anyio
 from .completion import Backend
 from .errors import SetupError
 
-__all__ = ["DEFAULT_MODEL", "Models", "chosen_model"]
+__all__ = ["DEFAULT_MODEL", "Models", "backend_named", "chosen_model"]
 
 DEFAULT_MODEL = "embedded"
 
@@ -39,7 +39,7 @@ class Models:
             backend = self.get(model)
             if backend is not None:
                 return backend
-            backend = _backend_named(model) if isinstance(model, str) else model
+            backend = backend_named(model) if isinstance(model, str) else model
             try:
                 await backend.open()
             except BaseException:
@@ -57,8 +57,11 @@ class Models:
                 await backend.aclose()
 
 
-def _backend_named(model: str) -> Backend:
-    """The engine knows the name of the plug, never what is plugged in."""
+def backend_named(model: str) -> Backend:
+    """The backend of a model string, not opened yet. Raises `SetupError` when there is none, or it cannot be made.
+
+    The engine knows the name of the plug, never what is plugged in.
+    """
     plugs = entry_points(group="playact.engine", name="open_backend")
     if not plugs:
         raise SetupError("playact is not installed as a package; run `pip install -e .` in its folder")

@@ -36,7 +36,7 @@ from .program.archive import timestamp_of
 from .program.fork import Fork
 from .program.opening import opened
 from .program.piece import Piece
-from .program.program import Program, each
+from .program.program import Program, each, the_first
 from .program.replay import NoModels, replayed
 from .program.resumption import Changes, Resumption, config_in, config_of, name_of, settings_in
 from .retry import Retry
@@ -207,13 +207,18 @@ class Simulation:
         return self._bus
 
     def run(
-        self, scenarios: Iterable[Playable] | AsyncIterable[Playable] | None = None, *, ordered: bool = False
+        self,
+        scenarios: Iterable[Playable] | AsyncIterable[Playable] | None = None,
+        *,
+        ordered: bool = False,
+        first: int | None = None,
     ) -> Run:
         """Plays scenarios and yields their dialogs as they finish, failed ones too: see `Dialog.ending`.
 
         Any iterable does, also an endless one: it is read as dialogs are taken. Stop whenever you like; `aclose` or
         leaving the simulation cancels the rest. What the iterable raises is raised after the dialogs already begun,
         `TooManyFailures` when they show that going on is of no use. `ordered` yields in the order of the scenarios.
+        `first` plays no more than so many of them; all are planned, and with a journal the others can be resumed.
 
         A scenario's dialog has its number, and by it its id, when the scenario is read; those of a sequence (something
         that has a length) at once, so that other runs at the same time change nothing in them. With a journal a
@@ -221,7 +226,8 @@ class Simulation:
         scenarios; given again, they must be the same, or `SetupError` names the dialog that is not.
         """
         self._check_open()
-        return Run(self, self._to_play(scenarios), ordered=ordered)
+        pieces = self._to_play(scenarios)
+        return Run(self, pieces if first is None else the_first(first, pieces), ordered=ordered)
 
     async def play(self, scenario: Playable) -> Dialog:
         """Plays one scenario in the caller's own task, when there is room for a live dialog."""

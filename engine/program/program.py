@@ -19,7 +19,7 @@ from .plan import Cycle, encoded_recipe
 if TYPE_CHECKING:
     from ..performance import Playable
 
-__all__ = ["Program", "each"]
+__all__ = ["Program", "each", "the_first"]
 
 T = TypeVar("T")
 _KNOWN = 1024
@@ -166,3 +166,14 @@ async def each(source: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None
     else:
         for item in source:
             yield item
+
+
+async def the_first(count: int, source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """So many items at the most; no more are asked for, and the source is closed."""
+    async with aclosing(source):
+        while count > 0:
+            try:
+                yield await anext(source)
+            except StopAsyncIteration:
+                return
+            count -= 1

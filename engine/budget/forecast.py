@@ -1,0 +1,158 @@
+"""What a run will take: predicted from a few of its dialogs that were played, or supposed from their outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .amount import PICODOLLARS
+from .budget import Budget
+from .outline import Figures, Outline
+from .prediction import Estimate, longest_of, sum_of
+
+__all__ = ["Forecast", "forecast"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What `dialogs` dialogs take in all, those of the pilot among them. None is what cannot be told.
+
+    seconds: from the first dialog's begin to the last one's end, so many at once as were asked for.
+    usd: US dollars; unlike what is spent, a forecast need not be exact.
+    """
+
+    dialogs: int
+    pilot: int
+    turns: Estimate
+    calls: Estimate
+    prompt_tokens: Estimate
+    completion_tokens: Estimate
+    tokens: Estimate
+    usd: Estimate | None
+    seconds: Estimate | None
+    dataset_bytes: Estimate
+    journal_bytes: Estimate
+
+    def reaches(self, budget: Budget) -> tuple[str, int] | None:
+        """The cap on the run that is likely to end it, in words, and after about how many dialogs."""
+        caps = (
+            (budget.usd, self.usd, "US dollars"),
+            (budget.tokens, self.tokens, "tokens"),
+            (budget.calls, self.calls, "calls"),
+            (budget.seconds, self.seconds, "seconds"),
+        )
+        first: tuple[str, int] | None = None
+        for cap, estimate, unit in caps:
+            if cap is not None and estimate is not None and estimate.point > float(cap):
+                after = int(self.dialogs * float(cap) / estimate.point)
+                if first is None or after < first[1]:
+                    first = (f"{cap} {unit}", after)
+        return first
+
+    def within(self, budget: Budget) -> Forecast:
+        """The same under the caps of a budget: no more than them is spent."""
+        from dataclasses import replace
+
+        def capped(estimate: Estimate | None, cap: Any) -> Any:
+            return estimate if cap is None or estimate is None else estimate.at_most(float(cap))
+
+        return replace(
+            self,
+            usd=capped(self.usd, budget.usd),
+            tokens=capped(self.tokens, budget.tokens),
+            calls=capped(self.calls, budget.calls),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        estimates = {
+            name: None if (estimate := getattr(self, name)) is None else [estimate.low, estimate.point, estimate.high]
+            for name in _MEASURES
+        }
+        return {"dialogs": self.dialogs, "pilot": self.pilot, **estimates}
+
+
+_MEASURES = (
+    "turns",
+    "calls",
+    "prompt_tokens",
+    "completion_tokens",
+    "tokens",
+    "usd",
+    "seconds",
+    "dataset_bytes",
+    "journal_bytes",
+)
+
+
+def forecast(
+    dialogs: int,
+    pilot: Sequence[Figures],
+    outlines: Sequence[Outline],
+    *,
+    concurrency: int,
+    in_flight: int | None = None,
+) -> Forecast:
+    """What a run of so many dialogs takes, of which `pilot` were played.
+
+    outlines: of its scenarios, which its dialogs take in turn. They bound what a single pilot dialog leaves open, and
+    are all there is without a pilot. in_flight: how many calls the model takes at once, where that is fewer.
+
+    The pilot's dialogs count as they were; for the others see `sum_of`. Raises ValueError without dialogs or outlines.
+    """
+    if dialogs < 1 or not outlines:
+        raise ValueError("a forecast is of one dialog or more, and needs the outline of one")
+    at_once = min(concurrency, dialogs, in_flight or dialogs)
+    bounds = tuple(_mean([getattr(outline, name)() for outline in outlines]) for name in ("least", "likely", "most"))
+    more = max(dialogs - len(pilot), 0)
+    totals = {name: _total(name, pilot, more, bounds) for name in Figures._fields if name != "seconds"}
+    money = totals.pop("picodollars")
+    usd = None if money is None else Estimate(*(value / PICODOLLARS for value in (money.point, money.low, money.high)))
+    return Forecast(
+        dialogs=dialogs,
+        pilot=len(pilot),
+        usd=usd,
+        seconds=_duration(pilot, more, bounds, at_once),
+        tokens=_tokens(pilot, more, bounds),
+        **{name: estimate for name, estimate in totals.items() if estimate is not None},
+    )
+
+
+def _total(name: str, pilot: Sequence[Figures], more: int, bounds: Sequence[Figures]) -> Estimate | None:
+    sample = [getattr(figures, name) for figures in pilot]
+    least, likely, most = (getattr(figures, name) for figures in bounds)
+    if None in sample or (None in (least, likely, most) and (more or not sample)):
+        return None
+    return sum_of(sample, more, least=least, likely=likely, most=most).plus(sum(sample))
+
+
+def _tokens(pilot: Sequence[Figures], more: int, bounds: Sequence[Figures]) -> Estimate:
+    sample = [figures.prompt_tokens + figures.completion_tokens for figures in pilot]
+    least, likely, most = (figures.prompt_tokens + figures.completion_tokens for figures in bounds)
+    return sum_of(sample, more, least=least, likely=likely, most=most).plus(sum(sample))
+
+
+def _duration(pilot: Sequence[Figures], more: int, bounds: Sequence[Figures], at_once: int) -> Estimate | None:
+    """How long it takes to play all, `at_once` at a time, the next when one ends.
+
+    With W the sum of all their times, that is at least W/C and, whatever the order, at most W/C + (1 - 1/C) times the
+    longest (R. L. Graham, "Bounds on multiprocessing timing anomalies", 1969). It supposes that the model answers
+    as fast then as it did for the pilot.
+    """
+    sample = [figures.seconds for figures in pilot if figures.seconds is not None]
+    if not sample:
+        return None
+    mean = sum(sample) / len(sample)
+    pace = sample[0] / max(pilot[0].calls, 1)
+    least, most = pace * bounds[0].calls, pace * bounds[2].calls
+    work = sum_of(sample, more, least=least, likely=mean, most=most).plus(sum(sample))
+    longest = longest_of(sample, more) if len(sample) > 1 else max(most, *sample)
+    share = 1 - 1 / at_once
+    shortest = max(*sample, work.low / at_once)
+    high = work.high / at_once + share * longest
+    return Estimate(min(max(work.point / at_once + share * mean / 2, shortest), high), shortest, high)
+
+
+def _mean(figures: Sequence[Figures]) -> Figures:
+    columns = zip(*figures, strict=True)
+    return Figures(*(None if None in column else sum(column) / len(column) for column in columns))  # type: ignore[arg-type]
