@@ -43,7 +43,9 @@ class Report:
 
     @property
     def has_failed(self) -> bool:
-        return bool(self._failed) or self.stopped is not None
+        """Whether a dialog of the run has, in this session or an earlier one, or the run was stopped for such."""
+        failed = self._failed if self.standing is None else self.standing.failed
+        return bool(failed) or self.stopped is not None
 
     def failed_by(self, kind: str) -> int:
         """How many dialogs failed by an error of this name."""

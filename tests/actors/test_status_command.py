@@ -1,0 +1,139 @@
+"""`playact status` says where a run stands; of one that is being played see `tests/durability`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from playact.actors.cli import main
+from tests.durability.command import KEY, Place
+from tests.servers.counting_server import Manners
+
+LETTERS_OF_A_DIGEST = 64
+
+
+def run(place: Place, *more: str, model: str = "scripted", dialogs: int = 10) -> int:
+    line = place.run_line(*more, dialogs=dialogs)
+    line[line.index("openai:any")] = model
+    return main(line)
+
+
+def status(place: Place, capsys: pytest.CaptureFixture[str], *more: str) -> str:
+    """What it prints."""
+    capsys.readouterr()
+    assert main(["status", str(place.journal), *more]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    return said.out
+
+
+def as_json(place: Place, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    (line,) = status(place, capsys, "--json").splitlines()
+    content: dict[str, Any] = json.loads(line)
+    return content
+
+
+def test_a_run_that_is_complete(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    run(place)
+
+    said = status(place, capsys).splitlines()
+
+    assert said[0] == f"{place.journal}: is complete"
+    assert said[1] == "10 of 10 dialogs are over: 10 turn limit; 0 live"
+    assert said[2].startswith("80 turns, 80 calls, ")
+    assert "in one session; lately " in said[3]
+    assert said[4] == f"model scripted, seed 7; digest of what is over {place.digest()}"
+    assert len(said) == 5
+
+
+def test_a_run_whose_budget_was_spent(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    run(place, "--budget", "calls=43", "--dialog-budget", "tokens=100000")
+
+    said = status(place, capsys)
+    content = as_json(place, capsys)
+
+    assert f"{place.journal}: is not being played\n" in said
+    assert "of a budget of calls=43\n" in said
+    assert f"go on with: playact resume {place.journal}\n" in said
+    assert (content["state"], content["calls"]) == ("stopped", 43)
+    assert content["left"] == 10 - content["over"] > 0
+
+
+def test_failures_are_told_by_reason(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", place.till.base_url)
+        patch.setenv("OPENAI_API_KEY", KEY)
+        place.till.mind(Manners(refuses=0.05))
+        assert run(place, model="openai:any", dialogs=20) == 1
+
+    said = status(place, capsys)
+    content = as_json(place, capsys)
+
+    failed = content["failed"]["BackendRefused"]
+    assert f"failed: {failed} x BackendRefused: openai:any: HTTP 400: the till is not well" in said
+    assert content["ended"] == {"failed": failed, "turn_limit": 20 - failed}
+    assert KEY not in said
+
+
+def test_the_form_of_the_json(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    run(place, "--budget", "usd=5")
+
+    content = as_json(place, capsys)
+
+    kinds = {name: type(value).__name__ for name, value in content.items()}
+    assert kinds == {
+        "state": "str",
+        "holder": "NoneType",
+        "damage": "NoneType",
+        "planned": "int",
+        "over": "int",
+        "left": "int",
+        "ended": "dict",
+        "failed": "dict",
+        "live": "list",
+        "turns": "int",
+        "calls": "int",
+        "prompt_tokens": "int",
+        "tokens": "int",
+        "usd": "float",
+        "turns_per_s": "float",
+        "seconds": "float",
+        "sessions": "int",
+        "digest": "str",
+        "model": "str",
+        "seed": "int",
+    }
+    assert len(content["digest"]) == LETTERS_OF_A_DIGEST
+    assert content["turns"] == content["calls"] == 80
+
+
+def test_a_dialog_that_was_cut_short_is_live_and_waits(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    run(place, "--budget", "calls=43")
+
+    (*live,) = as_json(place, capsys)["live"]
+
+    assert live
+    assert all(set(dialog) == {"number", "id", "waits_for", "silent_s", "is_stuck"} for dialog in live)
+    assert any(dialog["waits_for"].startswith("a reply to what ") for dialog in live)
+    assert not any(dialog["is_stuck"] for dialog in live)
+
+
+def test_looking_leaves_nothing_behind_and_changes_nothing(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    run(place, "--budget", "calls=43")
+    before = {path.name: path.read_bytes() for path in place.folder.iterdir()}
+
+    first, second = as_json(place, capsys), as_json(place, capsys)
+
+    assert {path.name: path.read_bytes() for path in place.folder.iterdir()} == before
+    assert {**first, "live": None} == {**second, "live": None}
+
+
+@pytest.mark.parametrize("patience", ["0", "-1", "soon", "nan"])
+def test_a_patience_that_is_none_is_refused(place: Place, patience: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["status", str(place.journal), "--stuck-after", patience])
+
+    assert end.value.code == 2
+    assert "must be a number of seconds" in capsys.readouterr().err
