@@ -50,7 +50,7 @@ class Toolbox:
             return f"Error: the arguments do not fit: {problems}"
         except Exception as error:
             return f"Error: {type(error).__name__}: {error}"
-        return answer if isinstance(answer, str) else json.dumps(answer, default=str, ensure_ascii=False)
+        return answer if isinstance(answer, str) else json.dumps(answer, default=_plain, ensure_ascii=False)
 
     async def _run(self, call: ToolCall, checked: TypeAdapter[Any]) -> object:
         """An adapter of a function checks the arguments and calls it."""
@@ -62,3 +62,8 @@ class Toolbox:
     def _spec(self, name: str) -> ToolSpec:
         schema = self._checked[name].json_schema()
         return ToolSpec(name, inspect.getdoc(self._functions[name]) or "", schema)
+
+
+def _plain(value: object) -> object:
+    """A set in an order that is the same in every process."""
+    return sorted(value, key=repr) if isinstance(value, set | frozenset) else str(value)
