@@ -41,6 +41,7 @@ class JournalFile:
         self._database = database
         self._mark = mark  # None for those who only read
         self._commits = 0
+        self._has_committed = False
         self._is_closed = False
 
     @classmethod
@@ -81,7 +82,6 @@ class JournalFile:
             proved.close()
             file = cls(path, connected(path, synchronous), mark=Mark(path))
         file.damage, file._commits = proved.damage, proved._commits
-        file._note_commits()
         return file
 
     @classmethod
@@ -121,7 +121,8 @@ class JournalFile:
             is_needed = True
             with suppress(OSError):
                 is_needed = write_ahead_log_of(self.path).exists()
-            self._mark.close(is_needed=is_needed)
+            # What is lost is told until the run goes on.
+            self._mark.close(is_needed=is_needed or (self.damage is not None and not self._has_committed))
 
     def commit(self, batch: Batch) -> None:
         """Makes a batch durable, all of it or nothing. Raises `JournalUnwritable`."""
@@ -137,7 +138,9 @@ class JournalFile:
                     database.execute("ROLLBACK")
                 raise
         self._commits += 1
-        self._note_commits()
+        self._has_committed = True
+        if self._mark is not None:
+            self._mark.note(self._commits)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -304,10 +307,6 @@ class JournalFile:
             yield row
         if expected != first + count:
             raise self._damaged(f"{table} {expected} is missing")
-
-    def _note_commits(self) -> None:
-        if self._mark is not None:
-            self._mark.note(self._commits)
 
     def _damaged(self, what: str) -> JournalInvalid:
         return JournalInvalid(str(self.path), f"is damaged: {what}")

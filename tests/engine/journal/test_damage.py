@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from playact.engine.errors import JournalInvalid
-from playact.engine.journal.file import JournalFile
+from playact.engine.journal.file import Batch, JournalFile
 from playact.engine.journal.rows import sealed
 from tests.journals import Moment, Story, copy_of, flip
 
@@ -115,18 +115,24 @@ def test_a_missing_log_is_named(story: Story, tmp_path: Path, how: Opener) -> No
     assert found == (20, lost)
 
 
-def test_what_was_lost_is_named_once_and_then_the_run_goes_on_from_there(story: Story, tmp_path: Path) -> None:
+def test_what_was_lost_is_named_until_the_run_goes_on_from_there(story: Story, tmp_path: Path) -> None:
     path = copy_of(story.file.path, tmp_path / "killed")
     flip(path.with_name("run.db-wal"), (32 + FRAME) * 8 + 77)
+    for how in (JournalFile.read, opened, opened, JournalFile.read, opened):
+        file = how(path)
+        assert file.damage is not None
+        assert Moment.of(file) == story.moments[20]
+        file.close()
     file = opened(path)
-    assert file.damage is not None
+
+    file.commit(Batch())
+
     file.close()
-
-    again = opened(path)
-
-    assert again.damage is None
-    assert Moment.of(again) in story.moments
-    again.close()
+    file = opened(path)
+    assert file.damage is None
+    assert Moment.of(file) == story.moments[20]
+    file.close()
+    assert os.listdir(path.parent) == ["run.db"]
 
 
 @pytest.mark.parametrize("marked", [True, False], ids=["noted", "not noted"])
