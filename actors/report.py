@@ -11,6 +11,7 @@ from ..engine.dialog import Dialog
 from ..engine.digest import DatasetDigest
 from ..engine.errors import TooManyFailures
 from ..engine.journal.standing import Standing
+from ..engine.program.resumption import name_of
 from ..engine.statistics import Statistics
 from ..engine.transcript import plain
 from .progress import duration
@@ -65,7 +66,7 @@ class Report:
     def close(self, simulation: Simulation) -> None:
         self.statistics = simulation.statistics()
         self.spent = None if simulation.purse is None else simulation.purse.is_spent
-        self._model, self._seed = str(simulation.model), simulation.seed
+        self._model, self._seed = name_of(simulation.model), simulation.seed
 
     def lines(self, stopped_by: str) -> list[str]:
         """`stopped_by` is the name of a signal, or empty."""
