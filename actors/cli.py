@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from .run_command import RunCommand
 
+    if options.pilot and not options.dry_run:
+        return _refused("--pilot is for a forecast: say --dry-run too")
     command = RunCommand(
         file=options.file,
         dialogs=options.dialogs,
@@ -102,6 +104,8 @@ def _run(options: argparse.Namespace) -> int:
         budget=_budget(options),
         prices=options.prices,
         stop_share=options.stop_share,
+        is_dry=options.dry_run,
+        pilot=options.pilot or 0,
         as_json=options.as_json,
         is_quiet=options.quiet,
     )

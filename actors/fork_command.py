@@ -93,7 +93,7 @@ class ForkCommand:
             return scenario_of(Plan(file).recipes([number])[number], ())
 
     def _seed(self, number: int) -> int | None:
-        """The first fork has the dialog's own seed unless another is asked for: only what is changed makes it differ."""
+        """The first fork has the seed of the dialog unless another is asked for: then only what is changed differs."""
         if number == 0 and self.seed is None:
             return None
         return derive(self.seed or 0, "fork", number)

@@ -36,12 +36,16 @@ class RunCommand:
     budget: Budget | None = None
     prices: Path | None = None
     stop_share: float | None = None
+    is_dry: bool = False
+    pilot: int = 0
     as_json: bool = False
     is_quiet: bool = False
 
     def run(self) -> int:
         """The exit code. Raises `SetupError` for what the user must put right."""
         playbill = Playbill.from_file(self.file)
+        if self.is_dry:
+            return self._foretell(playbill)
         dialogs = self.dialogs or playbill.dialogs
         changes = {} if self.max_turns is None else {"max_turns": self.max_turns}
         scenarios = playbill.scenarios(dialogs, **changes)
@@ -57,6 +61,24 @@ class RunCommand:
             is_quiet=self.is_quiet,
         )
         return session.play()
+
+    def _foretell(self, playbill: Playbill) -> int:
+        from .dry_run_command import dry_run
+
+        return dry_run(
+            playbill,
+            dialogs=self.dialogs,
+            model=self.model,
+            concurrency=self.concurrency,
+            seed=self.seed,
+            max_turns=self.max_turns,
+            pilot=self.pilot,
+            prices=self.prices,
+            budget=self.budget,
+            journal=self.journal,
+            memo=self._memo(),
+            as_json=self.as_json,
+        )
 
     def _simulation(self, playbill: Playbill) -> Simulation:
         return Simulation(
