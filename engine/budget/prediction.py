@@ -10,7 +10,10 @@ from statistics import fmean, stdev
 
 __all__ = ["CONFIDENCE", "Estimate", "longest_of", "student_t", "sum_of"]
 
-CONFIDENCE = 0.95  # of each interval
+CONFIDENCE = 0.95  # that each interval holds
+# Student's t is taken at more, since what dialogs take is skewed: some are many times as long as most. With K = 10 the
+# quantile of 95 % held 87 to 92 of 100 sums of exponential, lognormal and cut-off lengths, that of 99 % holds 93 to 96.
+_CONFIDENCE_OF_T = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +43,22 @@ def sum_of(sample: Sequence[float], more: int, *, least: float, likely: float, m
         M m  ±  t s √(M + M²/K)
 
     where t is Student's quantile with K - 1 degrees of freedom (the prediction interval for the mean of M future
-    observations, times M; W. Q. Meeker, G. J. Hahn, L. A. Escobar, "Statistical Intervals", 2nd ed., chapter 4). It
-    supposes that the values are like each other, and not too skewed for their number. Where all K are the same there
-    is no s: then at most a share of 1 - 0.05^(1/K) of the others differs, and lies anywhere between the bounds.
+    observations, times M; W. Q. Meeker, G. J. Hahn, L. A. Escobar, "Statistical Intervals", 2nd ed., chapter 4), that
+    of 99 % so that 95 % hold: values may be skewed. It supposes that all are drawn alike. Where all K are the same
+    there is no s: then at most a share of 1 - 0.05^(1/K) of the others differs, and lies anywhere between the bounds.
 
     With one value, and with none, for which `likely` stands, nothing is known of how they differ: the interval is that
     of the bounds.
     """
     low, high = more * min(least, *sample, likely), more * max(most, *sample, likely)
     if len(sample) < 2:
-        return Estimate(more * (sample[0] if sample else likely), low, high)
-    count, mean, deviation = len(sample), fmean(sample), stdev(sample)
+        return _around(more * (sample[0] if sample else likely), low, high)
+    count, point, deviation = len(sample), more * fmean(sample), stdev(sample)
     if deviation == 0:
         share = 1 - (1 - CONFIDENCE) ** (1 / count)
-        return Estimate(
-            more * mean, more * mean - share * (more * mean - low), more * mean + share * (high - more * mean)
-        )
-    half = student_t(count - 1, 1 - CONFIDENCE) * deviation * sqrt(more + more**2 / count)
-    return Estimate(more * mean, max(more * mean - half, min(low, more * mean)), more * mean + half)
+        return _around(point, point - share * (point - low), point + share * (high - point))
+    half = student_t(count - 1, 1 - _CONFIDENCE_OF_T) * deviation * sqrt(more + more**2 / count)
+    return _around(point, max(point - half, low), point + half)
 
 
 def longest_of(sample: Sequence[float], more: int) -> float:
@@ -69,6 +70,11 @@ def longest_of(sample: Sequence[float], more: int) -> float:
         return max(sample, default=0.0)
     t = student_t(len(sample) - 1, 2 * (1 - CONFIDENCE) / more)
     return max(*sample, fmean(sample) + t * stdev(sample) * sqrt(1 + 1 / len(sample)))
+
+
+def _around(point: float, low: float, high: float) -> Estimate:
+    """Whatever the last digit of a sum is."""
+    return Estimate(point, min(low, point), max(high, point))
 
 
 @lru_cache(maxsize=64)
