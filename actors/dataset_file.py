@@ -28,6 +28,8 @@ class DatasetFile:
     appends: what the file holds stays, but for the torn line that a killed process may have left at its end, which
         goes when the first dialog is written: until then somebody else may be writing.
 
+    `dialogs` is how many were written; once `is_counted`, how many there are.
+
     Raises `SetupError`, in one line, when the file cannot be made, is there already and `overwrites` is off, or cannot
     take a dialog (a full disk): then the part of the line that got through is taken back. Raises BrokenPipeError when
     nobody reads standard output any more.
@@ -36,6 +38,7 @@ class DatasetFile:
     def __init__(self, path: str, *, overwrites: bool = False, appends: bool = False) -> None:
         self.name = "standard output" if path == "-" else path
         self.dialogs = 0
+        self.is_counted = not appends
         self._path = path
         self._overwrites = overwrites
         self._appends = appends

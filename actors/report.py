@@ -96,7 +96,8 @@ class Report:
         """Where the dialogs are now, and how to go on."""
         lines = []
         if file is not None:
-            lines.append(f"{file.dialogs or 'no'} dialogs are in {file.name}")
+            more = "" if file.is_counted else " more"
+            lines.append(f"{file.dialogs or 'no'}{more} dialogs are in {file.name}")
         if self.standing is not None and journal is not None:
             tally, planned = self.standing.tally, self.standing.planned
             lines.append(f"{tally.over} of {planned or 'open'} dialogs are over: {endings(tally.ended)}")

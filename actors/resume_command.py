@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..engine.budget import Budget
 from ..engine.errors import SetupError
-from ..engine.journal.standing import Standing
-from ..engine.program.resumption import Changes, config_in
+from ..engine.journal.file import JournalFile
+from ..engine.program.resumption import Changes
 from ..engine.simulation import Simulation
 from .session import Session
 
@@ -33,9 +34,10 @@ class ResumeCommand:
 
     def run(self) -> int:
         """The exit code. Raises `SetupError` for what the user must put right."""
-        config = config_in(self.journal)
+        with closing(JournalFile.read(self.journal)) as file:
+            config, tally = file.config(), file.tally()
         memo = config.get("memo") or {}
-        if not Standing.of(self.journal).tally.has_begun:
+        if not tally.has_begun:
             again = f"playact run {memo.get('file', 'FILE.yaml')} --journal {self.journal}"
             raise SetupError(f"{self.journal} was broken off before anything was planned; begin it again: {again} …")
         is_ordered = bool(memo.get("ordered"))

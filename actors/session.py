@@ -174,6 +174,7 @@ class Session:
         if not self.appends and file.dialogs == len(wanted):
             return  # all of it was written just now
         found = file.contents()
+        file.is_counted = True
         if found == wanted or (not self.is_ordered and sorted(found) == sorted(wanted)):
             file.dialogs = len(found)
         else:

@@ -150,3 +150,15 @@ def test_a_journal_behind_a_link_is_one_journal(place: Place, tmp_path: Path) ->
 
     assert len(place.dialogs()) == 5
     assert not place.left_behind()
+
+
+def test_a_reader_that_goes_away_leaves_a_journal_to_go_on_with(place: Place, expected: Expected) -> None:
+    with place.started(place.run_line("--out", "-")) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=60) == 141  # as a shell says of a command that a closed pipe ended
+
+    done = place.play(place.resume_line("--out", str(place.out)))
+
+    assert done.summary["digest"] == place.digest() == expected.digest

@@ -85,6 +85,21 @@ def test_a_signal_ends_a_run_whose_calls_hang_and_nothing_is_lost(
     check_goes_on(place, expected)
 
 
+def test_a_resumed_run_that_was_asked_to_end_says_how_many_more_dialogs_there_are_now(place: Place) -> None:
+    assert place.play(place.run_line("--budget", "calls=200")).code == 3
+    before = place.lines()
+    place.till.mind(Manners(hangs=0.02))
+    line = [word for word in place.resume_line("--budget", "calls=10000") if word != "--quiet"]
+    with place.started(line) as process:
+        until(lambda: place.lines() > before, process)
+        process.send_signal(signal.SIGTERM)
+        done = ended(process)
+
+    assert done.code == 143
+    assert f"{place.lines() - before} more dialogs are in {place.out}" in done.err
+    check_kept(place)
+
+
 def test_an_ordered_run_that_was_asked_to_end_comes_out_in_order(place: Place, expected: Expected) -> None:
     with place.started(place.run_line("--ordered")) as process:
         under_way(place, process)
