@@ -32,6 +32,10 @@ class Account:
         self._caps = caps
         self._limits = (caps.calls, caps.tokens, caps.picodollars)
 
+    def concerns(self, amount: Amount) -> bool:
+        """Whether any cap counts something of the amount."""
+        return any(limit is not None and more for limit, more in zip(self._limits, amount, strict=True))
+
     def covers(self, amount: Amount) -> bool:
         """Whether the amount fits below the caps, should all that is reserved be spent."""
         for limit, spent, reserved, more in zip(self._limits, self.spent, self.reserved, amount, strict=True):

@@ -126,6 +126,9 @@ class Till:
         self._serve()
 
     async def _pay(self, dialog: int, sequence: int, amount: Amount, account: Account | None) -> None:
+        concerns = self.purse.account.concerns(amount) or (account is not None and account.concerns(amount))
+        if not concerns and self.purse.may_go(amount, account):
+            return  # it takes nothing that others wait for, as those of free models do where money is short
         call = _Waiting(dialog, sequence, next(self._order), amount, account, self._promise())
         heapq.heappush(self._waiting, call)
         self._serve()
