@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -42,7 +43,8 @@ class Killer:
     """Plays one run after another, each killed several times before it may end; each asks at a till of its own.
 
     dialogs, concurrency: of each run. needed: how many calls it takes. more: other arguments of `playact run`.
-    spoils: whether the file of dialogs is cut at a random byte now and then, so that it has to be made whole again.
+    signals: how a process is killed, at random. spoils: whether the file of dialogs is cut at a random byte now and
+    then, so that it has to be made whole again.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Killer:
         concurrency: int = 16,
         more: tuple[str, ...] = (),
         manners: Manners | None = None,
+        signals: tuple[signal.Signals, ...] = (signal.SIGKILL,),
         spoils: bool = True,
     ) -> None:
         self.account = Account()
@@ -65,6 +68,7 @@ class Killer:
         self._concurrency = concurrency
         self._more = more
         self._manners = manners
+        self._signals = signals
         self._spoils = spoils
         self._lost = 0
 
@@ -103,8 +107,8 @@ class Killer:
             self._await_a_moment(process, received)
             if process.poll() is not None:
                 return ended(process)
-            process.kill()
-            process.wait()
+            process.send_signal(self._random.choice(self._signals))
+            ended(process)
         self._account_for(process.pid, received)
         if self._spoils and self._random.random() < 0.3:
             self._spoil()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from decimal import Decimal
 from pathlib import Path
 
@@ -80,6 +81,42 @@ def test_a_server_that_fails_now_and_then_makes_no_difference(place: Place, expe
 
     while killer.account.kills < FEW:
         check(place, killer.run_until_it_ends(FEW - killer.account.kills), expected.digest)
+
+
+@pytest.mark.timeout(60 + 20 * FEW)
+def test_however_a_process_is_asked_to_end_or_not_asked_the_run_comes_to_the_same(
+    place: Place, expected: Expected
+) -> None:
+    ways = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+    killer = Killer(place, seed=6, needed=expected.needed, signals=ways)
+
+    while killer.account.kills < 2 * FEW:
+        check(place, killer.run_until_it_ends(2 * FEW - killer.account.kills), expected.digest)
+
+
+@pytest.mark.timeout(60 + 20 * FEW)
+def test_dialogs_that_failed_are_there_once_however_often_their_second_chance_is_cut_off(
+    place: Place, expected: Expected
+) -> None:
+    killer = Killer(place, seed=8, needed=expected.needed, manners=Manners(refuses=0.05))
+    last = killer.run_until_it_ends(FEW)
+    assert last.code == 1, last
+    assert last.summary["digest"] == place.digest()
+    place.till.mind(Manners())
+
+    for _ in range(FEW):
+        last = killer.go_on(1, "--retry-failed")
+
+    check(place, last, expected.digest)
+
+
+@pytest.mark.timeout(60 + 20 * FEW)
+def test_more_dialogs_can_be_asked_for_after_any_kills(place: Place, expected: Expected) -> None:
+    killer = Killer(place, seed=9, needed=expected.needed, dialogs=40)
+    last = killer.run_until_it_ends(FEW)
+    assert last.summary["dialogs"] == 40
+
+    check(place, killer.go_on(FEW, "-n", "60"), expected.digest)
 
 
 @pytest.mark.timeout(60 + 20 * FEW)
