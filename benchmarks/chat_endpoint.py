@@ -1,12 +1,14 @@
 """A chat-completions endpoint that costs next to nothing, to measure clients against; it runs in a process of its own.
 
-It says the same words to everybody, `/after/200/v1` after 200 ms. It reads no more of a request than its length.
+It says the same words to everybody, `/after/200/v1` after 200 ms, `/around/200/v1` after 100 to 300 ms. It reads no
+more of a request than its length.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,8 +90,10 @@ def _content_length(head: bytes) -> int:
 
 
 def _delay_s(head: bytes) -> float:
-    path = head.split(b" ", 2)[1]
-    return int(path.split(b"/")[2]) / 1000 if path.startswith(b"/after/") else 0.0
+    _, how, *rest = head.split(b" ", 2)[1].split(b"/")
+    if how not in (b"after", b"around"):
+        return 0.0
+    return int(rest[0]) / 1000 * (1.0 if how == b"after" else random.uniform(0.5, 1.5))
 
 
 async def _serve() -> None:

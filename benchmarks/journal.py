@@ -64,7 +64,7 @@ class Turns:
 
 @dataclass(frozen=True)
 class Long:
-    """A long run, killed when its last dialogs are still being played."""
+    """A long run, killed when the dialogs that began first are still being played: so all of its log must be read."""
 
     path: str
     dialogs: int
@@ -188,8 +188,9 @@ def turns_on_and_off(folder: Path, dialogs: int, rounds: int, rounds_over_http: 
     rows = []
     with endpoint() as address:
         for what, url, concurrency, count, times in (
-            ("answers at once", "", 256, dialogs, rounds),
-            ("answers after 0.2 s, over HTTP", f"{address}/after/200/v1", 1000, 2000, rounds_over_http),
+            ("at once", "", 256, dialogs, rounds),
+            ("after 0.2 s, over HTTP", f"{address}/after/200/v1", 1000, 2000, rounds_over_http),
+            ("after 0.1 to 0.3 s, over HTTP", f"{address}/around/200/v1", 1000, 2000, rounds_over_http),
         ):
             measured: dict[str, list[dict[str, float]]] = {mode: [] for mode in MODES}
             for _ in range(times):
@@ -200,7 +201,7 @@ def turns_on_and_off(folder: Path, dialogs: int, rounds: int, rounds_over_http: 
                 pairs = zip(measured[mode], measured["off"], strict=True)
                 rows.append(
                     {
-                        "model": what,
+                        "model answers": what,
                         "live": concurrency,
                         "journal": mode if mode != "budget" else "on, and a budget",
                         **{name: statistics.median(one[name] for one in measured[mode]) for name in measured[mode][0]},
@@ -214,7 +215,7 @@ def turns_on_and_off(folder: Path, dialogs: int, rounds: int, rounds_over_http: 
 
 
 async def long_run(asked: Long) -> None:
-    """Plays all but the last dialogs to their end, prints what it took, and is killed."""
+    """Plays all but the first dialogs to their end, prints what it took, and is killed."""
     samples: list[int] = []
     stuck = 0
     all_stuck = anyio.Event()
@@ -232,11 +233,13 @@ async def long_run(asked: Long) -> None:
         return stay(request) if "Carol" in request.messages[0].text else line(request)
 
     scenarios = chain(
-        repeat(scenario(asked.turns, "Alice", "Bob"), asked.dialogs),
         repeat(scenario(asked.turns, "Alice", "Carol"), UNFINISHED),
+        repeat(scenario(asked.turns, "Alice", "Bob"), asked.dialogs),
     )
-    simulation = Simulation(model=ScriptedBackend(answer), journal=asked.path, seed=1, tune_collector=True)
-    async with simulation:
+    model = ScriptedBackend(answer)
+    async with Simulation(
+        model=model, journal=asked.path, concurrency=256 + UNFINISHED, seed=1, tune_collector=True
+    ) as simulation:
         run, start = simulation.run(scenarios), time.perf_counter()
         for number in range(1, asked.dialogs + 1):
             dialog = await anext(run)
@@ -319,7 +322,7 @@ def tables(parts: Sequence[str], folder: Path, *, is_quick: bool) -> Iterator[tu
     if "ack" in parts:
         yield "ack", acknowledgements(folder, 1.0 if is_quick else 5.0)
     if "turns" in parts:
-        yield "turns", turns_on_and_off(folder, 1000 if is_quick else 2000, *((2, 1) if is_quick else (5, 3)))
+        yield "turns", turns_on_and_off(folder, 1000 if is_quick else 2000, *((1, 1) if is_quick else (3, 3)))
     if "memory" in parts or "resume" in parts:
         with _empty_folder(folder) as own:
             long = Long(str(own / "long.db"), 10_000 if is_quick else 100_000)
