@@ -28,6 +28,7 @@ class Purse:
         self, budget: Budget, prices: Prices, *, seconds: Callable[[], float], spent: Amount = NOTHING
     ) -> None:
         self.budget = budget
+        self.has_caps = budget != _NO_CAPS
         self.account = Account(budget, spent)
         self.end: BudgetSpent | None = None  # what ended the run
         self.unpriced: set[str] = set()  # models that were asked, whose price is not known and counts as nothing
@@ -71,8 +72,8 @@ class Purse:
         """
         if not (self._caps_tokens or (self._caps_money and not price.is_free)):
             return _NO_TOKENS  # nothing depends on them
-        own = [name for name in _LENGTHS_OF_THEIR_OWN if request.parameters.extra.get(name, 1) != 1]
-        if own:
+        extra = request.parameters.extra
+        if extra and (own := [name for name in _LENGTHS_OF_THEIR_OWN if extra.get(name, 1) != 1]):
             raise SetupError(
                 f"a cap on money or tokens cannot hold with {own[0]} among the extra model_parameters; "
                 "leave it out, and say max_tokens for the length of a reply"
@@ -93,17 +94,19 @@ class Purse:
         """
         if self.end is not None:
             raise BudgetSpent(*self.end.args)
+        account, seconds = self.account, self._seconds()
+        is_in_time = self.budget.seconds is None or seconds < self.budget.seconds
+        if is_in_time and account.covers(amount) and (dialog is None or dialog.covers(amount)):
+            account.reserve(amount)
+            if dialog is not None:
+                dialog.reserve(amount)
+            return True
         if dialog is not None and (short := dialog.shortage(amount)) is not None:
             raise BudgetSpent(f"{short.cap} a dialog", False, short.left, short.needed)
-        if (short := self.account.shortage(amount, self._seconds())) is not None:
+        if (short := account.shortage(amount, seconds)) is not None:
             self.end = BudgetSpent(short.cap, True, short.left, short.needed)
             raise BudgetSpent(*self.end.args)
-        if not self.account.covers(amount) or not (dialog is None or dialog.covers(amount)):
-            return False
-        self.account.reserve(amount)
-        if dialog is not None:
-            dialog.reserve(amount)
-        return True
+        return False
 
     def settle(self, reserved: Amount, spent: Amount, dialog: Account | None) -> None:
         """A call is over; it cost `spent`."""

@@ -126,9 +126,10 @@ class Till:
         self._serve()
 
     async def _pay(self, dialog: int, sequence: int, amount: Amount, account: Account | None) -> None:
-        concerns = self.purse.account.concerns(amount) or (account is not None and account.concerns(amount))
-        if not concerns and self.purse.may_go(amount, account):
-            return  # it takes nothing that others wait for, as those of free models do where money is short
+        # One that takes nothing that others wait for, as those of free models do where money is short, waits for none.
+        if (not self._waiting or not self._concerns(amount, account)) and self.purse.may_go(amount, account):
+            self._note()
+            return
         call = _Waiting(dialog, sequence, next(self._order), amount, account, self._promise())
         heapq.heappush(self._waiting, call)
         self._serve()
@@ -156,8 +157,14 @@ class Till:
                     error = spent
                 first.turn.set_result(error)
             heapq.heappop(self._waiting)
+        self._note()
+
+    def _note(self) -> None:
         if self._journal is not None:
             self._journal.tally.reserved = self.purse.account.reserved
+
+    def _concerns(self, amount: Amount, account: Account | None) -> bool:
+        return self.purse.account.concerns(amount) or (account is not None and account.concerns(amount))
 
     def _warn(self, model: str, hold: Hold) -> None:
         """Once for each model, for there may be thousands."""
