@@ -230,7 +230,12 @@ class Bus:
             if ref.waiting_senders is None:
                 ref.waiting_senders = deque()
             ref.waiting_senders.append((room, letter))
-            await room  # whoever makes room puts the letter in, so that nobody can slip in between
+            try:
+                await room  # whoever makes room puts the letter in, so that nobody can slip in between
+            except BaseException:
+                if room.cancelled() and isinstance(letter.message, Record) and not ref.is_stopped:
+                    self._enqueue(ref, letter)  # a fact that was published is no longer its publisher's to take back
+                raise
             return
         self._enqueue(ref, letter)
 

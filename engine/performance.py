@@ -97,21 +97,22 @@ class Performance:
         for record in past.records if past is not None else ():
             scope.log.append(record)
             take_down(dialog, record.fact)
+        scope.told = 0 if past is None else past.told
         scope.listener = self._take
 
-    async def play(self, scenario: Playable, *, is_retold: bool = True) -> None:
+    async def play(self, scenario: Playable) -> None:
         """Plays the dialog to its one ending, which is published last; closes its scope.
 
         An exception is the ending of this dialog only, but for `SetupError`, which would end them all and so stops
-        the run. `is_retold`: subscribers of the run are first told the facts of the dialog's past.
+        the run. Subscribers of the run are first told what of the dialog's past they have not been told.
         """
         ending = _CANCELLED
         failure: BaseException | None = None
         try:
             if not self.scope.log:
                 await self.scope.publish(DialogStarted(tuple(self.dialog.personas or ()), self.seed))
-            elif is_retold:
-                for record in self.scope.log.copy():
+            else:
+                for record in self.scope.log[self.scope.told :]:
                     await self.scope.tell(record)
             ending = await scenario.play(self)
         except Exception as error:
@@ -208,7 +209,8 @@ class Performance:
         """Where the dialog stands now, to be taken up again. Closes its scope."""
         self.scope.close()
         spent = NOTHING if self.account is None else self.account.spent
-        return Past(self.scope.log, self._first_call, spent, self._replies(), self._answers())
+        told = self.scope.told
+        return Past(self.scope.log, self._first_call, spent, self._replies(), self._answers(), told=told)
 
     @property
     def _first_call(self) -> int:
@@ -248,7 +250,10 @@ class Performance:
             self.scope.diary = None
 
     def _hand_out(self, record: Record[Fact]) -> None:
-        self.scope.tell_now(record)
+        if self.id in self._simulation.cut_short:
+            self.scope.tell_now(record)  # what was said before may not be durable; it is told when the dialog goes on
+        else:
+            self.scope.tell_rest()
         self.scope.close()
         self._simulation.ended(self)
         if self.on_end is not None:

@@ -99,6 +99,8 @@ class Run:
             self._give_up()
             with anyio.CancelScope(shield=True):
                 await self._simulation.settled()  # dialogs are handed out when their endings are durable
+            while self._ahead:  # of a run that was stopped: those before them will never be over
+                self._take(heapq.heappop(self._ahead)[1])
             self._is_over = True
             self._wake_reader()
 
@@ -148,7 +150,7 @@ class Run:
     def _begin_again(self, failed: _Failed) -> None:
         performance = self._simulation.prepare(failed.piece, failed.on_end)
         self._simulation.failures.gets_second_chance(str(failed.error))
-        play = performance.play(failed.piece.scenario, is_retold=False)
+        play = performance.play(failed.piece.scenario)
         performance.scope.task = self._dialogs.create_task(play)
 
     def _give_up(self) -> None:
@@ -166,10 +168,9 @@ class Run:
 
     def _take_in_order(self, place: int, dialog: Dialog) -> None:
         heapq.heappush(self._ahead, (place, dialog))
-        while self._ahead and (self._ahead[0][0] == self._next_place or self._cancel_scope.cancel_called):
-            place, dialog = heapq.heappop(self._ahead)
-            self._next_place = place + 1
-            self._take(dialog)
+        while self._ahead and self._ahead[0][0] == self._next_place:
+            self._next_place += 1
+            self._take(heapq.heappop(self._ahead)[1])
 
     def _check(self) -> None:
         """Ends the run when so many dialogs have failed that going on is of no use."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import anyio
@@ -50,6 +50,7 @@ class Scope:
         "log",
         "refs",
         "task",
+        "told",
     )
 
     def __init__(self, bus: Bus, id: str, task: Cancellable | None = None, *, keeps_log: bool = True) -> None:
@@ -58,6 +59,7 @@ class Scope:
         self.keeps_log = keeps_log
         self.task = task
         self.log: list[Record[Fact]] = []
+        self.told = 0  # how many of its facts the subscribers have been told
         self.refs: list[ActorRef] = []
         self.failure: BaseException | None = None
         self.is_over = False
@@ -114,18 +116,29 @@ class Scope:
             await self.tell(record, publisher)
 
     async def tell(self, record: Record[Fact], publisher: ActorRef | None = None) -> None:
-        """Tells subscribers of a fact that is in the log, waiting for slow ones."""
+        """Tells subscribers of a fact that is in the log, waiting for slow ones.
+
+        When the teller is cancelled meanwhile, those who have not been told yet are told without waiting.
+        """
         fact = record.fact
-        for scope in self._audiences:
-            for ref, kinds in scope._subscribed:
-                if isinstance(fact, kinds):
-                    await self.bus.deliver(ref, record, publisher)
-            for reader in scope._readers:
-                if reader.wants(fact):
-                    if reader.is_full:
-                        await reader.put(record)
-                    else:
-                        reader.put_now(record)
+        self.told = record.sequence + 1
+        for place, scope in enumerate(self._audiences):
+            subscribed, readers = iter(scope._subscribed), iter(scope._readers)
+            try:
+                for ref, kinds in subscribed:
+                    if isinstance(fact, kinds):
+                        await self.bus.deliver(ref, record, publisher)
+                for reader in readers:
+                    if reader.wants(fact):
+                        if reader.is_full:
+                            await reader.put(record)
+                        else:
+                            reader.put_now(record)
+            except BaseException:
+                self._tell_all(record, subscribed, readers)
+                for other in self._audiences[place + 1 :]:
+                    self._tell_all(record, other._subscribed, other._readers)
+                raise
 
     def publish_now(self, fact: Fact) -> None:
         """As `publish`, where nobody can wait, for a disk either."""
@@ -136,14 +149,14 @@ class Scope:
 
         Said just before the scope closes, it reaches the run's subscribers, but no actor of the scope itself.
         """
-        fact = record.fact
+        self.told = record.sequence + 1
         for scope in self._audiences:
-            for ref, kinds in scope._subscribed:
-                if isinstance(fact, kinds):
-                    self.bus.deliver_now(ref, record)
-            for reader in scope._readers:
-                if reader.wants(fact):
-                    reader.put_now(record)
+            self._tell_all(record, scope._subscribed, scope._readers)
+
+    def tell_rest(self) -> None:
+        """Tells, where nobody can wait, what is in the log and was not told: its teller has been cancelled."""
+        for record in self.log[self.told :]:
+            self.tell_now(record)
 
     def cancel(self) -> None:
         """Cancels the scope's work and no other."""
@@ -210,6 +223,19 @@ class Scope:
         self.refs.clear()
         self._folding = self._subscribed = self._readers = self._audiences = ()
         self.listener = self.task = None
+
+    def _tell_all(
+        self,
+        record: Record[Fact],
+        subscribed: Iterable[tuple[ActorRef, tuple[type[Fact], ...]]],
+        readers: Iterable[Subscription],
+    ) -> None:
+        for ref, kinds in subscribed:
+            if isinstance(record.fact, kinds):
+                self.bus.deliver_now(ref, record)
+        for reader in readers:
+            if reader.wants(record.fact):
+                reader.put_now(record)
 
     def __repr__(self) -> str:
         return f"<Scope {self.id} {len(self.refs)} actors, {len(self.log)} facts>"

@@ -56,17 +56,19 @@ class Subscription:
             self._reader.set_result(None)
 
     async def put(self, record: Record[Fact]) -> None:
-        """Takes a record; waits while full and lossless."""
-        while self.is_full:
-            writer = self._promise()
-            self._writers.append(writer)
-            try:
-                await writer
-            except BaseException:
-                if not writer.cancelled():
-                    self._let_a_writer_in()
-                raise
-        self.put_now(record)
+        """Takes a record; waits while full and lossless. It is taken also when the writer is cancelled meanwhile."""
+        try:
+            while self.is_full:
+                writer = self._promise()
+                self._writers.append(writer)
+                try:
+                    await writer
+                except BaseException:
+                    if not writer.cancelled():
+                        self._let_a_writer_in()
+                    raise
+        finally:
+            self.put_now(record)
 
     @property
     def is_full(self) -> bool:

@@ -32,6 +32,7 @@ class Past:
     broke_off: how the dialog ended, if it ended otherwise than by its own rules; for replays.
     row: its row in the journal that it goes on in.
     digest: what the dialog must come to; None when that is open.
+    told: how many of the records the subscribers of this session have been told.
     """
 
     records: list[Record[Fact]] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Past:
     broke_off: DialogEnded | None = None
     row: DialogRow | None = None
     digest: str | None = None
+    told: int = 0
 
     @classmethod
     def of(cls, entries: Iterable[Entry], run: str, dialog: str, row: DialogRow | None = None) -> Self:

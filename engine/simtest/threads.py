@@ -1,0 +1,28 @@
+"""Work for worker threads is done at once, in the event loop: threads would bring real time into a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio.lowlevel
+import anyio.to_thread
+
+__all__ = ["no_threads"]
+
+
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """Meanwhile `anyio.to_thread.run_sync` runs what it is given itself. A setting of the whole process."""
+    real = anyio.to_thread.run_sync
+    anyio.to_thread.run_sync = _at_once  # type: ignore[assignment]  # it takes all that the real one takes
+    try:
+        yield
+    finally:
+        anyio.to_thread.run_sync = real
+
+
+async def _at_once(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+    await anyio.lowlevel.checkpoint()
+    return function(*arguments)
