@@ -15,10 +15,14 @@ from playact.engine.journal import WriterThread
 @pytest.mark.anyio
 async def test_it_does_not_wait_for_other_work_in_threads() -> None:
     gate = threading.Event()
+
+    def wait() -> None:
+        gate.wait()
+
     try:
         async with anyio.create_task_group() as tasks:
             for _ in range(50):  # more than there are threads for all
-                tasks.start_soon(anyio.to_thread.run_sync, gate.wait)
+                tasks.start_soon(anyio.to_thread.run_sync, wait)
             await anyio.wait_all_tasks_blocked()
 
             done = await WriterThread().run("commit", lambda: "done")
