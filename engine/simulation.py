@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -115,7 +116,7 @@ class Simulation:
         self._live: dict[str, Performance] = {}
         self._bus: Bus | None = None
         self._is_open = False
-        self._version = version("playact")
+        self._version = _own_version()
         self._model_entry = {"name": name_of(self.model)}
 
     @classmethod
@@ -405,3 +406,9 @@ class Simulation:
 
     def __repr__(self) -> str:
         return f"<Simulation {self.model} {self._scheduler!r}>"
+
+
+@cache
+def _own_version() -> str:
+    """Looked up once: it takes a few milliseconds, as long as a short dialog."""
+    return version("playact")
