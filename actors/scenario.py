@@ -29,7 +29,7 @@ class Scenario(BaseModel):
         with one name the later are numbered.
     context: where and why; an agent's own context holds where this is None.
     max_turns: the dialog has no more turns than this.
-    seed: decides the dialog's random choices; None takes one from the run's seed.
+    seed: decides the dialog's random choices; None takes one from the run's seed. It has 64 bits.
     turn_policy: who speaks next, everyone in turn unless said otherwise.
     scenario, notes: kept in the dialog as they are.
     """
@@ -39,7 +39,7 @@ class Scenario(BaseModel):
     cast: Annotated[tuple[Agent, ...], Field(min_length=2)]
     context: Context | str | None = None
     max_turns: Annotated[int, Field(ge=1)] = 100
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     turn_policy: SkipValidation[TurnPolicy] = RoundRobin()
     scenario: str | dict[str, Any] | None = None
     notes: Any = None
