@@ -19,6 +19,9 @@ __all__ = ["Purse"]
 
 # They go to the service as they are, over what `Parameters` says of the reply's length: a budget cannot rely on it.
 _LENGTHS_OF_THEIR_OWN = ("n", "best_of", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
+_FREE = Price(0, 0, 0)
+_NO_CAPS = Budget()
+_NO_TOKENS = Usage()
 
 
 class Purse:

@@ -17,6 +17,7 @@ from playact.actors import Agent, Persona, Scenario
 from playact.backends import embedded as module
 from playact.backends.embedded import EmbeddedBackend
 from playact.engine import CompletionRequest, Message, Parameters, Simulation
+from playact.engine.budget.prompt_size import most_tokens
 from playact.engine.errors import BackendRefused, ExtraMissing, PlayactError, SetupError, WeightsMissing
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.engine, pytest.mark.timeout(300)]
@@ -54,6 +55,18 @@ async def test_it_answers_counts_repeats_itself_and_keeps_to_a_schema() -> None:
     assert 0 < first.usage.completion_tokens <= 16
     assert first.usage.prompt_tokens > 5
     assert isinstance(json.loads(shaped.text)["age"], int)
+
+
+@pytest.mark.parametrize("text", ["Hi", "", "é" * 90, "日本語の文章です。" * 9, "\ufdfa" * 20, "🚀" * 30, " \n\t" * 60])
+async def test_it_counts_no_more_tokens_than_a_budget_lays_aside(text: str) -> None:
+    async with a_model() as model:
+        completion = await model.complete(asking(text, max_tokens=5))
+        unlimited = await model.complete(CompletionRequest(messages=(Message("user", "Count to a thousand."),), seed=7))
+
+    assert completion.usage.prompt_tokens <= most_tokens(asking(text))
+    assert completion.usage.completion_tokens <= 5
+    assert model.capabilities.max_tokens is not None
+    assert unlimited.usage.completion_tokens <= model.capabilities.max_tokens
 
 
 async def test_it_works_on_many_requests_at_once_and_frees_the_slots_of_those_cancelled() -> None:
