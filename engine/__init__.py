@@ -1,6 +1,7 @@
 """What happens to a message: the actor runtime and the data it carries."""
 
 from .actor import Actor, ActorRef, OnFailure, Supervision, handles
+from .budget import Budget, Caps, Prices
 from .bus import Bus
 from .clock import Clock, RealClock, VirtualClock, virtual_time
 from .completion import (
@@ -16,13 +17,16 @@ from .completion import (
 )
 from .dialog import Context, Dialog, Ending, Event, Instruction, Turn
 from .errors import PlayactError
+from .failures import FailurePolicy
 from .messages import (
     ActorFailed,
     CallRetried,
     DeadLetter,
     DialogEnded,
     DialogStarted,
+    EndMarked,
     Fact,
+    Forked,
     Instructed,
     Record,
     Request,
@@ -32,6 +36,7 @@ from .messages import (
     Uttered,
 )
 from .performance import Performance, Playable
+from .program.archive import dialogs_in, digest_in
 from .retry import Retry
 from .run import Run
 from .script import run
@@ -58,6 +63,8 @@ __all__ = [
     "ToolCalled",
     "ToolReturned",
     "Uttered",
+    "EndMarked",
+    "Forked",
     "DialogEnded",
     "CallRetried",
     "ActorFailed",
@@ -79,6 +86,12 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "Retry",
+    "FailurePolicy",
+    "Budget",
+    "Caps",
+    "Prices",
+    "dialogs_in",
+    "digest_in",
     "Clock",
     "RealClock",
     "VirtualClock",

@@ -6,9 +6,8 @@ from pathlib import Path
 import anyio
 
 from playact.actors import Agent, LengthOrchestrator, Persona, Scenario
-from playact.engine import Simulation
+from playact.engine import Simulation, dialogs_in, digest_in
 from playact.engine.digest import DatasetDigest
-from playact.engine.program.archive import dialogs_in, digest_in
 
 alice = Agent(Persona(name="Alice", role="barista"))
 bob = Agent(Persona(name="Bob", role="customer")) | LengthOrchestrator(max=6)
