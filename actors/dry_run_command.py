@@ -239,9 +239,12 @@ class Foretold:
 
     def to_dict(self, journal: Path | None) -> dict[str, Any]:
         """Each estimate is [low, point, high], or null when it cannot be told."""
-        pilot, reached = self.pilot, self._reached()
+        pilot, reached, budget = self.pilot, self._reached(), self.plan.budget
+        whole = self.forecast.to_dict()
+        within = None if budget is None else self.forecast.within(budget).to_dict()
         return {
-            **self.forecast.to_dict(),
+            **whole,
+            "within_budget": within and {name: within[name] for name in ("calls", "tokens", "usd", "seconds")},
             "pilot": None if pilot is None else {**vars(pilot)},
             "reaches": None if reached is None else {"cap": reached[0], "after_dialogs": reached[1]},
             "unpriced": list(self.unpriced),

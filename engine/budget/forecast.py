@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .amount import PICODOLLARS
@@ -51,8 +51,7 @@ class Forecast:
         return first
 
     def within(self, budget: Budget) -> Forecast:
-        """The same under the caps of a budget: no more than them is spent."""
-        from dataclasses import replace
+        """The same for a run that ends when a cap is met: of what is capped it takes no more than that."""
 
         def capped(estimate: Estimate | None, cap: Any) -> Any:
             return estimate if cap is None or estimate is None else estimate.at_most(float(cap))
@@ -62,6 +61,7 @@ class Forecast:
             usd=capped(self.usd, budget.usd),
             tokens=capped(self.tokens, budget.tokens),
             calls=capped(self.calls, budget.calls),
+            seconds=capped(self.seconds, budget.seconds),
         )
 
     def to_dict(self) -> dict[str, Any]:

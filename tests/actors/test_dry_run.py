@@ -211,6 +211,16 @@ def test_a_budget_that_does_not_do_for_all_is_told(capsys: pytest.CaptureFixture
     assert "the budget of 0.005 US dollars is reached after about" in capsys.readouterr().out
 
 
+def test_under_a_budget_no_more_than_that_is_foretold(capsys: pytest.CaptureFixture[str]) -> None:
+    dry_run(playbill(), model=ScriptedBackend(name=MODEL), pilot=4, budget=Budget(usd="0.005"), seed=1, as_json=True)
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["usd"][0] > 0.005
+    assert told["within_budget"]["usd"] == [0.005, 0.005, 0.005]
+    assert told["within_budget"]["calls"] == told["calls"]
+    assert told["reaches"]["cap"] == "0.005 US dollars"
+
+
 def test_a_pilot_whose_dialogs_fail_is_told_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     def refuses(request: CompletionRequest) -> str:
         raise BackendRefused("scripted", "no such model")

@@ -10,7 +10,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from random import Random
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -24,8 +26,10 @@ from playact.engine.budget.till import Hold
 from playact.engine.completion import Completion, CompletionRequest, Parameters, Usage
 from playact.engine.errors import BackendOverloaded, BackendRefused, BackendUnavailable, BudgetSpent, ReplyInvalid
 from playact.engine.failures import FailurePolicy
+from playact.engine.journal.disk import Step
 from playact.engine.seeds import derive, generator
 
+T = TypeVar("T")
 SOAK = "PLAYACT_SOAK" in os.environ
 
 
@@ -247,6 +251,66 @@ def test_no_run_overspends_with_1000_calls_in_flight() -> None:
         most = max(most, in_flight)
 
     assert most == 1000
+
+
+class InLoopDisk:
+    """Works in the event loop itself, so that virtual time stands still meanwhile."""
+
+    synchronous: Any = "OFF"
+
+    async def run(self, step: Step, work: Callable[[], T]) -> T:
+        return work()
+
+    def rename(self, old: Path, new: Path) -> None:
+        old.replace(new)
+
+
+async def play_sessions(seed: int, journal: Path) -> int:
+    """How many sessions a run took, each given up at a random moment. Fails when anything is overspent."""
+    random = Random(derive(seed, "sessions"))
+    price = Price(random.randrange(10**7), random.randrange(10**8), random.randrange(10**7))
+    provider = Provider(seed, price, random.randint(1, 300), random.choice([0.0, 0.1, 0.5]))
+    each = provider.longest + 1000
+    caps = some_caps(random, Amount(160, 160 * each, 160 * each * (price.input + price.output)))
+    cast = tuple(
+        Agent(Persona(name=name), model_parameters=Parameters(max_tokens=provider.longest)) for name in ("Ada", "Bob")
+    )
+    shared: dict[str, Any] = {
+        "model": ScriptedBackend(provider.reply, name="priced"),
+        "concurrency": 12,
+        "prices": Prices({"priced": price}),
+        "failures": FailurePolicy(stop_share=None),
+        "disk": InLoopDisk(),
+    }
+    for session in range(1, 9):
+        clock, is_over = VirtualClock(), False
+        if session == 1:
+            simulation = Simulation(seed=seed, journal=journal, budget=Budget(**caps.to_dict()), clock=clock, **shared)
+        else:
+            simulation = Simulation.resume(journal, clock=clock, **shared)
+        async with simulation:
+            run = simulation.run([Scenario(cast=cast, max_turns=6)] * 40 if session == 1 else None)
+            with anyio.move_on_after(random.expovariate(0.2)):
+                async for _ in run:
+                    pass
+                is_over = True
+        assert over(caps, provider.charged) == []
+        assert simulation.purse is not None
+        assert knows_of(simulation.purse, provider.charged)
+        if is_over:
+            return session
+    return 8
+
+
+@pytest.mark.timeout(300)
+def test_no_run_overspends_over_all_its_sessions(tmp_path: Path) -> None:
+    backend, options = virtual_time("asyncio")
+    sessions = 0
+    for seed in range(40):
+        journal = tmp_path / f"{seed}.db"
+        sessions += anyio.run(play_sessions, seed, journal, backend=backend, backend_options=dict(options))
+
+    assert sessions > 60
 
 
 @pytest.mark.parametrize(
