@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from playact.actors import Agent, LengthOrchestrator, Orchestrator, Persona, Scenario, SimpleReflexOrchestrator
 from playact.actors.recipes import recipe_of, scenario_from
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import Context, Dialog, Parameters
+from playact.engine import Context, Dialog, Ending, Parameters, Turn
 from playact.engine.errors import CodeMissing, JournalInvalid, SetupError
 
 BOB = Agent(Persona(name="Bob"))
+EXAMPLE = Dialog(turns=[Turn(speaker="A", text="b")], ending=Ending(reason="finished"))
 
 
 class Mood(Enum):
@@ -94,7 +95,7 @@ def with_bob(*cast: Agent, **more: Any) -> Scenario:
         ),
         with_bob(Agent(name="A") | [LengthOrchestrator(min=2, max=8), SimpleReflexOrchestrator("no", "Insist.")]),
         with_bob(Agent(first_utterance=["Hi", "Ho"], think=True, can_finish=False, system_prompt="", model="x:y")),
-        with_bob(Agent(example_dialogs=[Dialog.from_str("A: b\nC: d")])),
+        with_bob(Agent(example_dialogs=[EXAMPLE])),
         with_bob(Agent(model_parameters=Parameters(temperature=1, stop=("a", "b"), extra={"z": [1.0, {"b": True}]}))),
     ],
     ids=["persona", "context", "plain", "orchestrators", "openings", "examples", "parameters"],
