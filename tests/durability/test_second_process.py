@@ -39,7 +39,7 @@ def test_a_second_process_is_refused_in_one_line_and_the_first_is_not_disturbed(
 
 
 def test_a_run_can_be_watched_while_it_is_played_and_after_it_was_killed(place: Place) -> None:
-    place.till.mind(Manners(latency_s=0.05))
+    place.till.mind(Manners(hangs=0.02))
     with place.started(place.run_line()) as first:
         until(lambda: place.lines() > 2, first)
 
@@ -64,7 +64,7 @@ def test_a_run_can_be_watched_while_it_is_played_and_after_it_was_killed(place: 
 def test_dialogs_whose_calls_hang_are_stuck_and_said_to_wait_for_a_reply(place: Place) -> None:
     place.till.mind(Manners(hangs=0.05))
     with place.started(place.run_line(concurrency=60)) as first:
-        until(lambda: place.till.counts().in_flight == place.tally().dialogs - place.tally().over > 0, first)
+        until(lambda: place.till.counts().hanging == 60 - place.lines(), first)
 
         status = place.play(["status", str(place.journal), "--json", "--stuck-after", "0.001"]).summary
         told = place.play(["status", str(place.journal), "--stuck-after", "0.001"]).out

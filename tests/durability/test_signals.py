@@ -41,9 +41,9 @@ def made(name):
 """
 
 
-def under_way(place: Place, process: subprocess.Popen[str], calls: int = 120) -> None:
-    """Waits until some dialogs are over and others are not."""
-    until(lambda: place.lines() > 3 and place.till.counts().received >= calls, process)
+def under_way(place: Place, process: subprocess.Popen[str]) -> None:
+    """Waits until some dialogs are over; others cannot be, for the till lets them hang."""
+    until(lambda: place.lines() > 3 and place.till.counts().hanging, process)
     assert process.poll() is None
 
 
@@ -101,11 +101,15 @@ def test_a_resumed_run_that_was_asked_to_end_says_how_many_more_dialogs_there_ar
 
 
 def test_an_ordered_run_that_was_asked_to_end_comes_out_in_order(place: Place, expected: Expected) -> None:
+    place.till.mind(Manners(hangs=0.02))
     with place.started(place.run_line("--ordered")) as process:
-        under_way(place, process)
+        until(lambda: place.till.counts().hanging and place.tally().over > 3, process)
         process.send_signal(signal.SIGINT)
         assert ended(process).code == 130
 
+    places = [expected.ids.index(str(dialog.id)) for dialog in place.dialogs()]
+    assert places == sorted(places)
+    check_kept(place)
     check_goes_on(place, expected)
 
     assert [str(dialog.id) for dialog in place.dialogs()] == list(expected.ids)
@@ -130,7 +134,7 @@ def on_a_terminal(place: Place, line: list[str]) -> Iterator[tuple[subprocess.Po
 
 @pytest.mark.parametrize("more", [[], ["--json"], ["--quiet"]])
 def test_a_closed_terminal_ends_a_run_and_nothing_is_lost(place: Place, expected: Expected, more: list[str]) -> None:
-    place.till.mind(Manners(latency_s=0.02))
+    place.till.mind(Manners(hangs=0.02))
     line = [word for word in place.run_line() if word not in ("--json", "--quiet")]
     with on_a_terminal(place, [*line, *more]) as (process, ours):
         under_way(place, process)
@@ -150,9 +154,9 @@ def test_a_second_ctrl_c_ends_a_run_at_once_that_takes_too_long_to_end(place: Pl
     paths = str(place.folder.parent / "package")
     with place.started(line, env=place.environment(PYTHONPATH=paths, CLOSES_IN_S="3600")) as process:
         until(lambda: place.lines() > 3, process)
-        process.send_signal(signal.SIGINT)
-        time.sleep(1.5)  # within a second it would be taken for the same
-        process.send_signal(signal.SIGINT)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(1.2)  # within a second it would be taken for the same
 
         assert ended(process).code == -signal.SIGINT  # which a shell calls 130
 
@@ -233,9 +237,11 @@ def test_killed_while_the_file_is_rewritten_it_is_as_it_was_and_the_draft_goes_w
 
 def test_a_run_that_ignores_hang_ups_goes_on_without_its_terminal(place: Place) -> None:
     """As under `nohup`, whose terminal may close as it likes."""
+    place.till.mind(Manners(hangs=0.02))
     with place.started(place.run_line(), preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
         under_way(place, process)
         process.send_signal(signal.SIGHUP)
+        place.till.mind(Manners())
         done = ended(process)
 
     assert done.code == 0

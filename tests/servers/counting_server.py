@@ -47,7 +47,7 @@ class Manners:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """All since the till was opened, but for `in_flight` and `connections`, which are of now.
+    """All since the till was opened, but for `in_flight`, `hanging` and `connections`, which are of now.
 
     different: requests, not counting those asked again. failed: got an error by the till's manners. cut: lost their
     connection by them. Tokens are those of all requests that were not failed, answered or not.
@@ -59,6 +59,7 @@ class Counts:
     failed: int
     cut: int
     in_flight: int
+    hanging: int
     most_in_flight: int
     prompt_tokens: int
     completion_tokens: int
@@ -176,7 +177,7 @@ class _Server:
             book.tally["in_flight"] -= 1
 
     def _counts(self, book: _Book) -> dict[str, int]:
-        named = ("received", "answered", "failed", "cut", "in_flight", "prompt_tokens", "completion_tokens")
+        named = ("received", "answered", "failed", "cut", "in_flight", "hanging", "prompt_tokens", "completion_tokens")
         return {name: book.tally[name] for name in named} | {
             "different": len(book.tries),
             "most_in_flight": book.most_in_flight,
@@ -200,7 +201,11 @@ class _Server:
                 cast("asyncio.Transport", request.transport).abort()
                 return web.Response()
             case -1:
-                await book.changed.wait()
+                tally["hanging"] += 1
+                try:
+                    await book.changed.wait()
+                finally:
+                    tally["hanging"] -= 1
             case status:
                 tally["failed"] += 1
                 said = f"the till is not well; you came with {request.headers.get('Authorization')}"
