@@ -276,7 +276,10 @@ class Foretold:
             lines.append(f"  {name:<26}" + "".join(f"{cell:>14}" for cell in cells).rstrip())
         lines.append(f"model {self.model}" + ("" if self.seed is None else f", seed {self.seed}"))
         if (reached := self._reached()) is not None:
-            lines.append(f"the budget of {reached[0]} is reached after about {reached[1]} dialogs; the run ends there")
+            lines.append(
+                f"the budget of {reached[0]} does for about {reached[1]} dialogs, then the run ends; "
+                "the fewer are live at once, the more of them are finished by then"
+            )
         lines += self._of_the_pilot(journal)
         lines += [f"- {said}" for said in self._assumptions()]
         return lines

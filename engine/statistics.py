@@ -12,8 +12,9 @@ __all__ = ["Statistics"]
 class Statistics:
     """Where a simulation stands. `ended` counts dialogs by the reason of their ending; tokens are what was paid for.
 
-    `live` counts dialogs from admission until they are taken. `usd` is what the run has cost at the most, its earlier
-    sessions too, where there is a budget or a journal. `failing` counts dialogs that wait for a second chance.
+    `live` counts dialogs from admission until they are taken. `usd` is what the run has cost, its earlier
+    sessions too, where there is a budget or a journal: at the most under a cap on money, else without calls that failed
+    and models whose price is not known. `failing` counts dialogs that wait for a second chance.
     """
 
     live: int

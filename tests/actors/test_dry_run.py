@@ -208,7 +208,7 @@ def test_a_pilot_keeps_to_the_budget_and_says_that_it_ended_there(capsys: pytest
 def test_a_budget_that_does_not_do_for_all_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     dry_run(playbill(), model=ScriptedBackend(name=MODEL), pilot=4, budget=Budget(usd="0.005"), seed=1)
 
-    assert "the budget of 0.005 US dollars is reached after about" in capsys.readouterr().out
+    assert "the budget of 0.005 US dollars does for about" in capsys.readouterr().out
 
 
 def test_under_a_budget_no_more_than_that_is_foretold(capsys: pytest.CaptureFixture[str]) -> None:
