@@ -189,8 +189,8 @@ def turns_on_and_off(folder: Path, dialogs: int, rounds: int, rounds_over_http: 
     with endpoint() as address:
         for what, url, concurrency, count, times in (
             ("at once", "", 256, dialogs, rounds),
-            ("after 0.2 s, over HTTP", f"{address}/after/200/v1", 1000, 2000, rounds_over_http),
-            ("after 0.1 to 0.3 s, over HTTP", f"{address}/around/200/v1", 1000, 2000, rounds_over_http),
+            ("after 0.2 s, over HTTP", f"{address}/after/200/v1", 1000, dialogs, rounds_over_http),
+            ("after 0.1 to 0.3 s, over HTTP", f"{address}/around/200/v1", 1000, dialogs, rounds_over_http),
         ):
             measured: dict[str, list[dict[str, float]]] = {mode: [] for mode in MODES}
             for _ in range(times):
