@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .errors import TooManyFailures
+from .errors import ReplyEmpty, TooManyFailures
 from .retry import Failure, verdict_on
 
 __all__ = ["FailurePolicy", "Failures"]
@@ -38,8 +38,10 @@ class FailurePolicy:
         return attempts < self.turn_attempts and verdict_on(error).failure is Failure.INVALID
 
     def may_salvage(self, error: BaseException) -> bool:
-        passing = (Failure.TRANSIENT, Failure.OVERLOADED, Failure.INVALID)
-        return self.salvage and isinstance(error, Exception) and verdict_on(error).failure in passing
+        """Not after empty replies: those are kept, so a second chance would only be given them once more."""
+        if not self.salvage or not isinstance(error, Exception) or isinstance(error, ReplyEmpty):
+            return False
+        return verdict_on(error).failure in (Failure.TRANSIENT, Failure.OVERLOADED, Failure.INVALID)
 
 
 @dataclass(slots=True)

@@ -132,6 +132,15 @@ async def test_an_agent_that_keeps_silent_fails_its_dialog_with_what_to_do() -> 
     assert "raise max_tokens or change the prompt" in str(dialog.ending.error)
 
 
+async def test_an_agent_that_keeps_silent_is_not_asked_once_more_at_the_end() -> None:
+    once, twice = ScriptedBackend(lambda request: ""), ScriptedBackend(lambda request: "")
+    for backend, salvage in ((once, False), (twice, True)):
+        async with Simulation(model=backend, failures=FailurePolicy(salvage=salvage)) as simulation:
+            assert [dialog async for dialog in simulation.run([FOUR_TURNS])]
+
+    assert once.statistics()["calls"] == twice.statistics()["calls"]
+
+
 # --- A dialog gets a second chance. ---
 
 
