@@ -120,7 +120,7 @@ def assumptions(outlines: Iterable[Outline]) -> tuple[str, ...]:
     most = max(outline.max_turns for outline in outlines)
     said = [
         f"a dialog has from 1 to {most} turns, half as many when nothing is known",
-        f"a reply has {LIKELY_REPLY} tokens, or its max_tokens where they are fewer; at the most as many as it may have",
+        f"a reply has {LIKELY_REPLY} tokens, or its max_tokens where they are fewer; at the most all it may have",
         f"a token is {_BYTES_A_TOKEN} bytes, at the most 8, at the least 1",
         "each turn is one call; tools, orchestrators and failed calls are not counted",
     ]
