@@ -25,6 +25,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         ("fork", "go on otherwise from a turn of a dialog", _add_fork),
         ("export", "write the dialogs of a journal to a file", _add_export),
         ("show", "print dialogs", _add_show),
+        ("simtest", "try agents under faults and kills that seeds decide", _add_simtest),
         ("models", "get the embedded model's weights", _add_models),
     ):
         command = commands.add_parser(name, help=help_text)
@@ -105,6 +106,15 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a JSON Lines file or a journal")
     parser.add_argument("id", nargs="?", metavar="ID", help="one dialog: its id, the beginning of it, or its line")
     parser.add_argument("--all", action="store_true", help="also its setting, instructions, tools and thoughts")
+
+
+def _add_simtest(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="FILE.yaml, or Python that has `scenarios`")
+    parser.add_argument("--seeds", type=_positive, metavar="N", default=100, help="how many seeds to try (100)")
+    parser.add_argument("--first", type=int, metavar="S", default=0, help="the first of them (0)")
+    parser.add_argument("--seed", type=int, metavar="S", help="try this one alone, and show what happens")
+    parser.add_argument("--jobs", type=_positive, metavar="J", help="in so many processes; as many as processors")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="end with one line of JSON that sums it up")
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:

@@ -183,6 +183,13 @@ def _show(options: argparse.Namespace) -> int:
     return show(options.file, options.id, is_all=options.all)
 
 
+def _simtest(options: argparse.Namespace) -> int:
+    from .simtest_command import SimtestCommand
+
+    seeds = range(options.first, options.first + options.seeds)
+    return SimtestCommand(options.file, seeds, options.seed, options.jobs, as_json=options.as_json).run()
+
+
 def _fetch(_: argparse.Namespace) -> int:
     from ..backends.weights import fetch_weights
 
@@ -198,6 +205,7 @@ _COMMANDS = {
     "fork": _fork,
     "export": _export,
     "show": _show,
+    "simtest": _simtest,
     "fetch": _fetch,
 }
 

@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 
@@ -18,7 +18,7 @@ __all__ = ["verdicts"]
 _CHUNK = 16  # seeds for a process at once: about a second
 
 
-def verdicts(make: Callable[[], Trial], seeds: Sequence[int], *, jobs: int = 1) -> Iterator[Verdict]:
+def verdicts(make: Callable[[], Trial], seeds: Sequence[int], *, jobs: int = 1) -> Generator[Verdict, None, None]:
     """The verdict on each seed. Close the iterator to stop; what other processes have begun ends within a second or so.
 
     make: gives what is to be tried, in each process anew; with more than one job it is pickled. What it raises is

@@ -9,21 +9,21 @@ __all__ = ["difference"]
 _LONGEST = 60
 
 
-def difference(one: Dialog, other: Dialog | None) -> str:
-    """The first thing that is not the same."""
+def difference(one: Dialog, other: Dialog | None, first: str, second: str) -> str:
+    """The first thing that is not the same; `first` and `second` say when each of them was played."""
     if other is None:
-        return "the second time it is missing"
+        return f"{second} it is missing"
     turn = 1
     for mine, theirs in zip(one.events or (), other.events or (), strict=False):
         if _content(mine) != _content(theirs):
-            return f"in turn {turn} {_said(mine)}, then {_said(theirs)}"
+            return f"in turn {turn} {_said(mine)} {first}, and {_said(theirs)} {second}"
         turn += mine.action == "utter"
     lengths = len(one.events or ()), len(other.events or ())
     if lengths[0] != lengths[1]:
-        longer, word = (one, "then no more") if lengths[0] > lengths[1] else (other, "at first not")
-        return f"in turn {turn} {_said((longer.events or [])[min(lengths)])}, {word}"
+        longer, when = (one, first) if lengths[0] > lengths[1] else (other, second)
+        return f"in turn {turn} {_said((longer.events or [])[min(lengths)])} {when} only"
     if one.ending != other.ending:
-        return f"it ended by {_ending(one)}, then by {_ending(other)}"
+        return f"it ended by {_ending(one)} {first}, and by {_ending(other)} {second}"
     return "what it was set up with is not the same"
 
 

@@ -18,13 +18,17 @@ __all__ = ["Evidence", "after_session", "when_complete"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that bears on whether the laws hold. `chronicle` is the journal as it is on the disk now."""
+    """Everything that bears on whether the laws hold.
+
+    chronicle: the journal as it is on the disk now. was_killed: the last session, which might have said more.
+    """
 
     plan: Plan
     world: World
     witness: Witness
     ledger: Ledger
     chronicle: Chronicle
+    was_killed: bool
 
 
 def after_session(evidence: Evidence) -> None:
@@ -33,6 +37,8 @@ def after_session(evidence: Evidence) -> None:
         for what in story.doubled:
             evidence.world.breaks("nothing is in the journal twice", f"{what} of dialog {number} is there twice")
     _told_is_durable(evidence)
+    if not evidence.was_killed:
+        _endings_are_told(evidence)
     _handed_out_is_durable(evidence)
     _sent_after_durable(evidence)
     _replies_are_as_billed(evidence)
@@ -76,6 +82,13 @@ def _told_is_durable(evidence: Evidence) -> None:
             message = f"{fact} was told as number {place} of dialog {number}; the journal has {found} there"
             world.breaks("nothing is told before it is durable", message)
             break
+
+
+def _endings_are_told(evidence: Evidence) -> None:
+    for number in sorted(evidence.witness.taken_now):
+        if not isinstance(evidence.witness.told.get(number, [None])[-1], DialogEnded):
+            message = f"dialog {number} was handed out, and no subscriber was told that it ended"
+            evidence.world.breaks("DialogEnded is told once and last", message)
 
 
 def _handed_out_is_durable(evidence: Evidence) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 __all__ = ["Order", "SeededLoop", "Stuck"]
 
 Order = Literal["arrival", "steps", "tasks"]
-_MOST_STEPS = 500_000
+_MOST_STEPS = 100_000
 _PATIENCE = 100  # steps
 _AGAIN = "_deliver_cancellation"  # anyio's, which calls itself again for as long as a cancelled task lives on
 
@@ -90,6 +90,7 @@ class _Ready:
         self.overrun: Callable[[], Stuck]
         self.again: deque[asyncio.Handle] = deque()  # the callbacks that repeat themselves
         self.was_idle = True  # whether nothing but those ran since the loop looked last
+        self._most_steps = _MOST_STEPS
         self._patience = 0
         self._seed = seed
         self._order = order
@@ -125,7 +126,8 @@ class _Ready:
             (_, handle), self.interruption = self.interruption, None
             return handle
         self.steps += 1
-        if self.steps > _MOST_STEPS:
+        if self.steps > self._most_steps:
+            self._most_steps += _MOST_STEPS  # for what has to be given up now
             raise self.overrun()
         self._patience += 1
         self._now, self._next = self._next, self._now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,6 +39,10 @@ _WHY_NOT = (
     "An orchestrator, tool, turn policy or backend goes by more than the dialog: the global `random`, the clock, the "
     "order of a set, or something that dialogs share. Draw with playact.engine.generator(seed, ...), and keep what you "
     "must remember in the orchestrator itself"
+)
+_WHY_GLOBAL = (
+    "It is Python's global `random`: when that is seeded before each, they are the same. Use a generator of your own, "
+    "from playact.engine.generator(seed, ...)"
 )
 _WHY_CHANGED = (
     "If that is an orchestrator, tool or turn policy of yours, it remembers something that a kill takes away, or that "
@@ -135,7 +140,7 @@ class Play:
             if self.world.broken:
                 return
             chronicle = Chronicle.read(path)
-            evidence = Evidence(plan, self.world, self.witness, self.ledger, chronicle)
+            evidence = Evidence(plan, self.world, self.witness, self.ledger, chronicle, outcome.was_killed)
             after_session(evidence)
             has_begun = chronicle.tally.has_begun
             if self.world.broken:
@@ -196,23 +201,29 @@ class Play:
 
     def _ask_whether_it_repeats(self) -> None:
         """Most of what goes wrong with agents of a user's own is that they do not repeat; then nothing else matters."""
-        try:
-            (once, *_), (again, *_) = self._reference(), self._reference()
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            return
+        found = self._what_does_not_repeat()
+        if found is not None:
+            why = _WHY_NOT if self._what_does_not_repeat(seeds_global=True) is not None else _WHY_GLOBAL
+            self.world.broken.insert(0, Broken(_NOT_REPEATABLE, f"{found}. {why}"))
+
+    def _what_does_not_repeat(self, *, seeds_global: bool = False) -> str | None:
+        plays = []
+        for _ in range(2):
+            if seeds_global:
+                random.seed(self.plan.seed)
+            try:
+                plays.append(self._reference()[0])
+            except (Exception, Stuck):  # it was found broken for that reason
+                return None
+        once, again = plays
         for number, dialog in once.items():
             if number not in again or again[number].digest() != dialog.digest():
-                found = difference(dialog, again.get(number))
-                message = (
-                    f"dialog {number} was played twice with the same seed and the same replies: {found}. {_WHY_NOT}"
-                )
-                self.world.broken.insert(0, Broken(_NOT_REPEATABLE, message))
-                return
+                found = difference(dialog, again.get(number), "the first time", "the second time")
+                return f"dialog {number} was played twice with the same seed and the same replies: {found}"
+        return None
 
     def _explain(self, wanted: Dialog, found: Dialog) -> None:
-        message = f"{difference(wanted, found)}. {_WHY_CHANGED}"
+        message = f"{difference(wanted, found, 'without them', 'with them')}. {_WHY_CHANGED}"
         for place, broken in enumerate(self.world.broken):
             if broken.law == _CHANGED:
                 self.world.broken[place] = Broken(_CHANGED, f"{broken.message}: {message}")

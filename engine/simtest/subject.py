@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..completion import Backend
-from ..errors import CodeMissing, JournalInvalid
+from ..errors import SetupError
 from ..performance import Playable
 from ..program.plan import scenario_of
 
@@ -32,6 +32,6 @@ class Subject:
         try:
             for scenario in self.scenarios:
                 scenario_of({**scenario.recipe(), "seed": scenario.seed}, self.code)
-        except (CodeMissing, JournalInvalid):
+        except SetupError:  # code that is missing, or goes by the same name as other code
             return False
         return True

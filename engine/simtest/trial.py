@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,11 +46,22 @@ class Trial(Subject):
     def run(self, seed: int, *, keeps_trace: bool = False) -> Verdict:
         """Tries one seed. It raises nothing that the subject of the trial raises: that breaks a law."""
         play = Play(self, Plan.drawn(seed))
-        with _folder() as folder:
+        with _global_random_seeded(seed), _folder() as folder:
             play.run(folder / _JOURNAL)
         world = play.world
         lines = tuple(world.trace.lines()) if keeps_trace or world.broken else ()
         return Verdict(seed, tuple(world.broken), lines, world.trace.digest(), world.session + 1, play.ledger.calls)
+
+
+@contextmanager
+def _global_random_seeded(seed: int) -> Iterator[None]:
+    """What goes by the global generator is found out; so that the seed shows it again, it is the same each time."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 @contextmanager

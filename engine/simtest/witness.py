@@ -61,7 +61,7 @@ class Witness:
                 self.gaps[number] = message  # allowed where the dialog ends with its session only
             else:
                 world.breaks("what is told is in order and complete", message)
-        known = self._known[number]
+        known = [] if number in self.gaps else self._known[number]
         if len(facts) < len(known) and known[len(facts)] != fact and not isinstance(known[len(facts)], DialogEnded):
             message = f"{what} is told as {fact}; before the run was resumed it was {known[len(facts)]}"
             world.breaks("what was told stays true", message)
