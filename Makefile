@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench soak clean
 
 demo: .venv/demo
 	$(BIN)/playact models fetch
@@ -21,8 +21,15 @@ check: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/turns.py
 	$(BIN)/python benchmarks/http.py
+	$(BIN)/python benchmarks/journal.py
 	$(BIN)/playact models fetch
 	$(BIN)/python benchmarks/embedded.py
+
+# Hours of it, in about one: 10,000 seeds of whole runs, 1,000 kills of the real command, a million dialogs under budgets.
+soak: .venv/dev
+	PLAYACT_SIMTEST_SEEDS=10000 $(BIN)/python -m pytest -q -s tests/engine/simtest/test_trials.py
+	PLAYACT_SOAK=1 $(BIN)/python -m pytest -q -s tests/engine/budget
+	PLAYACT_SOAK_KILLS=1000 $(BIN)/python -m pytest -q -s tests/durability/test_kills.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
