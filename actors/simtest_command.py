@@ -78,11 +78,8 @@ class SimtestCommand:
                 print("\n".join(verdict.trace[-tail:]))
             print(f"\nagain: playact simtest {quote(str(self.file))} --seed {verdict.seed}")
         else:
-            took = f" in {duration(seconds)}" if self.seed is None else ""
-            print(
-                f"{count.seeds} seeds{took}, {count.sessions} sessions, {count.calls} calls: no law was broken",
-                file=sys.stderr,
-            )
+            seeds = f"{count.seeds} seeds in {duration(seconds)}" if self.seed is None else f"seed {self.seed}"
+            print(f"{seeds}: {count.sessions} sessions, {count.calls} calls, no law was broken", file=sys.stderr)
         if self.as_json:
             print(json.dumps(self._as_json(count, verdict, seconds), ensure_ascii=False))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import JournalInvalid
 from ..journal.entry import ANSWER, REPLY, Entry, fact_of
 from ..journal.file import DialogRow, JournalFile
 from ..journal.tally import Tally
@@ -60,10 +61,13 @@ class Chronicle:
             return cls(Tally(), {}, None)
         file = JournalFile.read(path)
         try:
-            file.verify()
-            stories = {row.number: Story(row) for row in file.dialogs()}
-            _tell(stories, file.entries(1))
-            return cls(file.tally(), stories, file.damage)
+            entries, rows, tally = list(file.entries(1)), list(file.dialogs()), file.tally()
+            counted = Tally.of(entries, rows, len(file.scenarios()), len(file.plan()))
+            if not counted.agrees_with(tally):  # as `verify` finds out, which would read everything once more
+                raise JournalInvalid(str(path), "its tally does not agree with its log")
+            stories = {row.number: Story(row) for row in rows}
+            _tell(stories, entries)
+            return cls(tally, stories, file.damage)
         finally:
             file.close()
 

@@ -142,7 +142,7 @@ def _is_over_as_it_should(evidence: Evidence, number: int, story: Story | None, 
         return
     if not story.facts or not isinstance(story.facts[-1], DialogEnded):
         world.breaks("DialogEnded is told once and last", f"the last fact of dialog {number} is {story.facts[-1:]}")
-    is_hopeless = evidence.plan.storm.is_hopeless and story.row.reason not in ("finished", "turn_limit")
+    is_hopeless = evidence.plan.is_hopeless and story.row.reason not in ("finished", "turn_limit")
     if story.row.digest != digest and not is_hopeless:
         message = f"dialog {number} is another than without faults and kills"
         world.breaks("faults, kills and schedules change no dialog", message)
@@ -160,6 +160,6 @@ def _money_is_right(evidence: Evidence, spent: Amount | None, *, was_calm: bool)
     if any(own < billed for own, billed in zip(spent[:accounted], ledger.billed[:accounted], strict=True)):
         message = f"{ledger.billed} was billed, and only {spent} is accounted for"
         world.breaks("the journal's money is the provider's", message)
-    if was_calm and ledger.wasted == NOTHING and spent != ledger.billed:
+    if was_calm and not ledger.wasted and spent != ledger.billed:
         message = f"nothing was lost, {ledger.billed} was billed and {spent} is accounted for"
         world.breaks("the journal's money is the provider's", message)

@@ -15,14 +15,15 @@ CallKey = tuple[int, int]  # the dialog's number, and that of the call in it
 
 @dataclass(slots=True)
 class Ledger:
-    """billed: by whatever was sent and worked on, whether its reply arrived or not. wasted: of that, what brought none.
+    """billed: by whatever was sent and worked on, whether its reply arrived or not.
 
+    wasted: how many calls brought no reply and may have cost something, as far as who asked can know.
     given: what each reply that arrived used and cost. lost: how often one had arrived, and was in no journal when its
     session was over. received, answered, pending: of the session that is going on.
     """
 
     billed: Amount = NOTHING
-    wasted: Amount = NOTHING
+    wasted: int = 0
     calls: int = 0
     given: dict[CallKey, tuple[Usage, int]] = field(default_factory=dict)
     times_given: Counter[CallKey] = field(default_factory=Counter)

@@ -9,11 +9,10 @@ from random import Random
 
 import anyio
 
-from ..budget.amount import Amount
 from ..budget.budget import Budget
 from ..budget.prompt_size import most_tokens
 from ..completion import Backend, Completion, CompletionRequest, Usage
-from ..errors import BackendOverloaded, BackendRefused, BackendUnavailable, ReplyInvalid
+from ..errors import BackendError, BackendOverloaded, BackendRefused, BackendUnavailable, ReplyInvalid
 from ..seeds import generator
 from .ledger import CallKey, Ledger
 from .plan import Plan, Storm
@@ -71,11 +70,13 @@ class FaultyNetwork:
             completion = replace(await self._backend.complete(request), usage=usage)
             if not self._world.is_dead:
                 self._give(key, usage)
+        except BaseException as error:
+            if not (isinstance(error, BackendError) and fault in _FREE):
+                self._ledger.wasted += 1
+            raise
         finally:
             if not self._world.is_dead:
                 self._ledger.pending[key] -= 1
-                if key not in self._ledger.answered and fault not in _FREE:
-                    self._ledger.wasted += Amount(1, usage.total_tokens, self._plan.price.cost(usage))
         return completion
 
     def _fault(self, luck: Random, attempt: int, key: CallKey) -> str | None:
@@ -117,7 +118,7 @@ class FaultyNetwork:
         ledger.received.add(key)
         ledger.pending[key] += 1
         self.live.add(dialog)
-        if len(self.live) > plan.concurrency and not plan.storm.is_hopeless:
+        if len(self.live) > plan.concurrency and not plan.is_hopeless:
             message = f"{len(self.live)} dialogs are live, {plan.concurrency} may be: {sorted(self.live)}"
             world.breaks("no more dialogs are live than may be", message)
         in_flight = ledger.pending.total()

@@ -63,6 +63,7 @@ class Plan:
     capacity: of the subscriber's stream. taker_s: how long the taker of dialogs keeps each.
     is_stream: whether the run is given its scenarios one by one, so that its plan is open.
     from_journal: whether sessions resume from the journal alone, or are given the scenarios again.
+    is_replayed: whether the complete run is played once more from its journal, to compare.
     """
 
     seed: int
@@ -83,12 +84,18 @@ class Plan:
     stop_share: float | None
     is_stream: bool
     from_journal: bool
+    is_replayed: bool
     mishaps: tuple[Mishap, ...]
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether some dialogs may end otherwise than they would when nothing goes wrong."""
+        return self.storm.is_hopeless or self.per_dialog_share is not None
 
     @classmethod
     def drawn(cls, seed: int) -> Plan:
         luck = generator(seed, "plan")
-        dialogs = luck.choice((1, 2, 3, 4, 5, 6, 8))
+        dialogs = luck.choice((1, 2, 2, 3, 3, 4, 6))
         is_hopeless = luck.random() < 0.2
         return cls(
             seed=seed,
@@ -109,6 +116,7 @@ class Plan:
             stop_share=luck.choice((None, 0.3)) if is_hopeless else None,
             is_stream=luck.random() < 0.2,
             from_journal=luck.random() < 0.7,
+            is_replayed=luck.random() < 0.6,
             mishaps=tuple(_mishap(luck) for _ in range(luck.choice((0, 1, 1, 1, 2, 2, 3)))),
         )
 

@@ -181,7 +181,7 @@ class Play:
             if self.world.broken and number in reference and dialog.digest() != digests[number]:
                 self._explain(reference[number], dialog)
                 return
-        if self.subject.is_self_contained and not self.world.broken:
+        if self.plan.is_replayed and self.subject.is_self_contained and not self.world.broken:
             self._replay(path, evidence.chronicle)
 
     def _replay(self, path: Path, chronicle: Chronicle) -> None:

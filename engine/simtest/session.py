@@ -176,7 +176,7 @@ class Session:
         if purse is not None:
             outcome.reserved, outcome.spent = purse.account.reserved, purse.account.spent
         occupied = {"calls in flight": now.calls_in_flight, "calls waiting": now.calls_waiting}
-        if outcome.is_complete:
+        if outcome.is_complete and outcome.error is None:
             occupied["dialogs live"] = now.live
         for what, count in occupied.items():
             if count:
