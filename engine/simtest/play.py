@@ -11,7 +11,7 @@ import anyio
 from ..budget import Budget
 from ..clock import VirtualClock
 from ..dialog import Dialog
-from ..errors import JournalUnwritable, PlayactError, TooManyFailures
+from ..errors import JournalInvalid, JournalUnwritable, PlayactError, TooManyFailures
 from ..failures import FailurePolicy
 from ..program.plan import Cycle
 from ..seeds import derive
@@ -71,6 +71,8 @@ class Play:
             self._sessions(path, reference, extent, cost)
         except Stuck as stuck:
             self.world.breaks("a run comes to its end", str(stuck))
+        except JournalInvalid as error:
+            self.world.breaks("the journal stays whole", _in_words(error))
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:

@@ -49,8 +49,9 @@ class Trial(Subject):
         with _global_random_seeded(seed), _folder() as folder:
             play.run(folder / _JOURNAL)
         world = play.world
-        lines = tuple(world.trace.lines()) if keeps_trace or world.broken else ()
-        return Verdict(seed, tuple(world.broken), lines, world.trace.digest(), world.session + 1, play.ledger.calls)
+        broken = tuple(Broken(each.law, each.message.replace(f"{folder}{os.sep}", "")) for each in world.broken)
+        lines = tuple(world.trace.lines()) if keeps_trace or broken else ()
+        return Verdict(seed, broken, lines, world.trace.digest(), world.session + 1, play.ledger.calls)
 
 
 @contextmanager
