@@ -53,6 +53,7 @@ class Performance:
 
     __slots__ = (
         "_calls",
+        "_has_begun",
         "_heard",
         "_is_called_off",
         "_past",
@@ -90,6 +91,7 @@ class Performance:
         self._simulation = simulation
         self.on_end = on_end
         self._past = past
+        self._has_begun = False
         self._is_called_off = False
         # Of the turn that is not finished: what was answered, should the turn be taken again.
         self._heard: list[tuple[CompletionRequest, Completion]] = []
@@ -108,13 +110,15 @@ class Performance:
         """
         ending = _CANCELLED
         failure: BaseException | None = None
+        self._has_begun = True
         try:
             if not self.scope.log:
                 await self.scope.publish(DialogStarted(tuple(self.dialog.personas or ()), self.seed))
             else:
                 for record in self.scope.log[self.scope.told :]:
                     await self.scope.tell(record)
-            ending = await scenario.play(self)
+            if not self._is_called_off:
+                ending = await scenario.play(self)
         except Exception as error:
             failure = error
             if isinstance(error, SetupError):
@@ -198,7 +202,8 @@ class Performance:
     def cancel(self) -> None:
         """Ends the dialog for good, as cancelled, and nothing else."""
         self._is_called_off = True
-        self.scope.cancel()
+        if self._has_begun:  # asyncio drops a task that is cancelled before its first step, and what it was to hand out
+            self.scope.cancel()
 
     def fail(self, error: BaseException) -> None:
         """Ends the dialog without playing it; where there is a journal, it can be resumed."""

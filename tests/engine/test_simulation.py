@@ -19,6 +19,7 @@ from playact.engine import (
     DialogStarted,
     Simulation,
     Uttered,
+    derive_id,
 )
 from playact.engine.digest import DatasetDigest
 from playact.engine.errors import BackendRefused, SetupError, SimulationClosed, UnknownBackend
@@ -114,6 +115,19 @@ async def test_what_the_source_raises_comes_after_the_dialogs_already_begun() ->
                 dialogs.append(dialog)  # a comprehension would lose them when it raises
 
     assert len(dialogs) == 2
+
+
+async def test_a_dialog_that_is_cancelled_before_its_first_step_is_handed_out_as_cancelled() -> None:
+    def source() -> Iterator[Scenario]:
+        yield FOUR_TURNS
+        assert simulation.cancel(derive_id(7, "dialog", 0))
+        yield FOUR_TURNS
+
+    async with Simulation(model=ScriptedBackend(numbered), seed=7) as simulation:
+        ends = [dialog.ending.reason async for dialog in simulation.run(source()) if dialog.ending]
+        assert simulation.statistics().live == 0
+
+    assert sorted(ends) == ["cancelled", "turn_limit"]
 
 
 async def test_an_empty_source_gives_nothing() -> None:
