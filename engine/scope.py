@@ -123,6 +123,8 @@ class Scope:
         fact = record.fact
         self.told = record.sequence + 1
         for place, scope in enumerate(self._audiences):
+            if not scope._subscribed and not scope._readers:
+                continue
             subscribed, readers = iter(scope._subscribed), iter(scope._readers)
             try:
                 for ref, kinds in subscribed:
