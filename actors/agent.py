@@ -40,7 +40,8 @@ def _orchestrator(value: Any) -> Orchestrator:
         if name in known and isinstance(parameters, dict):
             return known[name](**parameters)
     raise ValueError(
-        f"an orchestrator is one of {', '.join(known)} with its parameters, as in LengthOrchestrator: {{max: 8}}"
+        f"an orchestrator is one of {', '.join(known)} with its parameters, as in LengthOrchestrator: {{max: 8}}, "
+        "or an object of a class of your own that extends Orchestrator"
     )
 
 

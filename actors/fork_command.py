@@ -18,7 +18,7 @@ from ..engine.seeds import derive
 from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .scenario import Scenario
-from .session import Session
+from .session import Session, memo
 from .source import chosen, is_journal, number_of
 
 __all__ = ["ForkCommand"]
@@ -62,6 +62,7 @@ class ForkCommand:
                 journal=self.journal,
                 budget=self.budget,
                 prices=self.prices,
+                memo=memo(self.file, self.out, is_ordered=False),
                 tune_collector=True,
             ),
             start=lambda simulation: simulation.run(forks),

@@ -47,9 +47,14 @@ class Progress:
         return " · ".join(parts)
 
     def _time_left(self, now: Statistics, seconds: float) -> str:
+        """Supposes that the other dialogs get as many turns as those that are over."""
         if not now.dialogs:
             return f"{duration(seconds)} so far"
-        return f"{duration((self._dialogs - self._earlier - now.dialogs) * seconds / now.dialogs)} left"
+        left, turns_over = self._dialogs - self._earlier - now.dialogs, now.turns - now.live_turns
+        if turns_over <= 0:
+            return f"{duration(left * seconds / now.dialogs)} left"
+        turns_left = max(left * turns_over / now.dialogs - now.live_turns, 0.0)
+        return f"{duration(turns_left * seconds / now.turns)} left"
 
 
 @asynccontextmanager

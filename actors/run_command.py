@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..engine.budget import Budget
 from ..engine.failures import FailurePolicy
 from ..engine.simulation import Simulation
 from .playbill import Playbill
-from .session import Session
+from .session import Session, memo
 
 __all__ = ["RunCommand"]
 
@@ -76,7 +73,7 @@ class RunCommand:
             prices=self.prices,
             budget=self.budget,
             journal=self.journal,
-            memo=self._memo(),
+            memo=memo(self.file, self.out, is_ordered=self.is_ordered),
             as_json=self.as_json,
         )
 
@@ -89,11 +86,6 @@ class RunCommand:
             journal=self.journal,
             budget=self.budget,
             prices=self.prices,
-            memo=self._memo(),
+            memo=memo(self.file, self.out, is_ordered=self.is_ordered),
             tune_collector=True,
         )
-
-    def _memo(self) -> Mapping[str, Any]:
-        """What `playact resume` must know beyond what the engine knows, wherever it is called from."""
-        out = self.out if self.out in (None, "-") else os.path.abspath(self.out)
-        return {"file": str(self.file), "out": out, "ordered": self.is_ordered}

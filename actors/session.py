@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -27,7 +28,7 @@ from .progress import Progress, shown_progress
 from .report import Report
 from .signals import Signalled, signals_given_to, signals_raised
 
-__all__ = ["Session"]
+__all__ = ["Session", "memo"]
 
 _FAILED = 1
 _BUDGET_SPENT = 3
@@ -56,7 +57,6 @@ class Session:
 
     report: Report = field(default_factory=Report, init=False)
     _trouble: Exception | None = field(default=None, init=False)
-    _stopped: TooManyFailures | None = field(default=None, init=False)
     _live: anyio.CancelScope | None = field(default=None, init=False)
     _signal: signal.Signals | None = field(default=None, init=False)
     _signalled_at: float = field(default=0.0, init=False)
@@ -138,6 +138,8 @@ class Session:
                     break
         except TooManyFailures as stopped:
             self.report.stopped = stopped
+        except SetupError as error:
+            self._trouble = error  # raised once the run has ended, since task groups would wrap it
 
     def _could_take(self, dialog: Dialog, file: DatasetFile | None) -> bool:
         """False when the dialog cannot be kept: then there is no use in going on."""
@@ -145,7 +147,7 @@ class Session:
             if file is not None:
                 file.write(dialog)
         except (SetupError, BrokenPipeError) as error:
-            self._trouble = error  # raised once the run has ended, since task groups would wrap it
+            self._trouble = error
             return False
         self.report.take(dialog)
         return True
@@ -179,6 +181,11 @@ class Session:
             file.dialogs = len(found)
         else:
             file.replace(dialogs_in(journal))
+
+
+def memo(file: Path, out: str | None, *, is_ordered: bool) -> dict[str, Any]:
+    """What `playact resume` must know beyond what the engine knows, wherever it is called from."""
+    return {"file": str(file), "out": out if out in (None, "-") else os.path.abspath(out), "ordered": is_ordered}
 
 
 def _tell(lines: list[str]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shlex import quote
+from typing import TextIO
 
 from ..engine.errors import SetupError
 from ..engine.simtest import Trial, Verdict, verdicts
@@ -23,7 +24,8 @@ __all__ = ["SimtestCommand"]
 
 _FAILED = 1
 _TAIL = 20  # lines of what happened before a law was broken
-_TELL_EVERY_S = 1.0
+_SCREEN_EVERY_S = 1.0
+_LINE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,21 @@ class SimtestCommand:
         trial = trial_in(self.file)
         if self.seed is not None:
             verdict = trial.run(self.seed, keeps_trace=True)
-            print("\n".join(verdict.trace))
+            print("\n".join(verdict.trace), file=self._people)
             self._report(_Count(1, verdict.sessions, verdict.calls), verdict, 0.0, _TAIL * (not verdict.trace))
             return _FAILED if verdict.broken else 0
         return self._try_all(partial(trial_in, self.file))
+
+    @property
+    def _people(self) -> TextIO:
+        """Where what is for people goes: standard output, unless that is for a program."""
+        return sys.stderr if self.as_json else sys.stdout
 
     def _try_all(self, make: Callable[[], Trial]) -> int:
         jobs = min(self.jobs or _processors(), max(1, len(self.seeds) // 8))
         started = told = time.monotonic()
         count, failed = _Count(), None
+        every_s = _SCREEN_EVERY_S if sys.stderr.isatty() else _LINE_EVERY_S
         try:
             with closing(verdicts(make, self.seeds, jobs=jobs)) as coming:
                 for verdict in coming:
@@ -57,7 +65,7 @@ class SimtestCommand:
                     if verdict.broken:
                         failed = verdict
                         break
-                    if time.monotonic() - told > _TELL_EVERY_S:
+                    if time.monotonic() - told > every_s:
                         told = time.monotonic()
                         _show(f"{count.seeds}/{len(self.seeds)} seeds · {_rate(count, told - started, self.seeds)}")
         except BrokenProcessPool as error:
@@ -72,11 +80,10 @@ class SimtestCommand:
     def _report(self, count: _Count, verdict: Verdict | None, seconds: float, tail: int) -> None:
         if verdict is not None and verdict.broken:
             first = verdict.broken[0]
-            print(f"seed {verdict.seed} breaks a law: {first.law}\n  {first.message}")
+            print(f"seed {verdict.seed} breaks a law: {first.law}\n  {first.message}", file=self._people)
             if tail and verdict.trace:
-                print("\nwhat happened last (virtual seconds):")
-                print("\n".join(verdict.trace[-tail:]))
-            print(f"\nagain: playact simtest {quote(str(self.file))} --seed {verdict.seed}")
+                print("\nwhat happened last (virtual seconds):", *verdict.trace[-tail:], sep="\n", file=self._people)
+            print(f"\nagain: playact simtest {quote(str(self.file))} --seed {verdict.seed}", file=self._people)
         else:
             seeds = f"{count.seeds} seeds in {duration(seconds)}" if self.seed is None else f"seed {self.seed}"
             print(f"{seeds}: {count.sessions} sessions, {count.calls} calls, no law was broken", file=sys.stderr)
@@ -114,9 +121,11 @@ def _rate(count: _Count, seconds: float, seeds: Sequence[int]) -> str:
 
 
 def _show(line: str) -> None:
-    """On a terminal, in place of the line before; anything else is told the result only."""
+    """On a terminal in place of the line before."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+    elif line:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _processors() -> int:

@@ -275,6 +275,7 @@ class Simulation:
             live=self._scheduler.live,
             ended=dict(self._ended),
             turns=self.turns,
+            live_turns=sum(len(performance.dialog) for performance in self._live.values()),
             calls=traffic.calls,
             calls_in_flight=sum(lane.in_flight for lane in lanes),
             calls_waiting=sum(lane.waiting for lane in lanes),

@@ -20,6 +20,7 @@ class Statistics:
     live: int
     ended: Mapping[str, int]
     turns: int
+    live_turns: int = 0
     calls: int
     calls_in_flight: int
     calls_waiting: int

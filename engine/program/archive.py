@@ -34,22 +34,25 @@ class Kept:
     entries: Sequence[Entry]
 
 
-def dialogs_in(path: Path, numbers: Container[int] | None = None, code: Sequence[object] = ()) -> Iterator[Dialog]:
+def dialogs_in(
+    path: str | Path, numbers: Container[int] | None = None, code: Sequence[object] = ()
+) -> Iterator[Dialog]:
     """The dialogs that are over, by number, or just some of them; each is as the run handed it out.
 
     Code is needed only by classes of scenarios that say otherwise who takes part, where and why. Raises `CodeMissing`
     when that is so, and `JournalInvalid` for what is not as it was written.
     """
+    path = Path(path)
     with closing(JournalFile.read(path)) as file:
         config = file.config()
         for kept in kept_in(file, numbers):
             yield _dialog(path, config, kept, code)
 
 
-def digest_in(path: Path) -> str:
+def digest_in(path: str | Path) -> str:
     """The digest of all dialogs that are over. Raises `JournalInvalid`."""
     digest = DatasetDigest()
-    with closing(JournalFile.read(path)) as file:
+    with closing(JournalFile.read(Path(path))) as file:
         for row in file.dialogs():
             if row.digest is not None:
                 digest.add_digest(row.digest)

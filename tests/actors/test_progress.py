@@ -118,3 +118,15 @@ async def test_quiet_shows_nothing() -> None:
 @pytest.mark.parametrize("kind", [GoneScreen, GonePipe])
 async def test_a_screen_or_a_reader_that_has_gone_does_not_end_the_run(kind: type[io.StringIO]) -> None:
     await shown_in_12_s(kind())
+
+
+def test_the_time_left_counts_what_the_live_dialogs_have_got_so_far() -> None:
+    first_is_over = replace(BEGUN, ended={"turn_limit": 1}, turns=180, live_turns=176, seconds=90.0)
+
+    assert Progress(50).line(first_is_over).endswith("· 10 s left")  # 20 turns at two a second
+
+
+def test_dialogs_that_ended_without_a_turn_tell_the_time_left_by_their_number() -> None:
+    all_failed = replace(BEGUN, ended={"failed": 10}, seconds=5.0)
+
+    assert Progress(50).line(all_failed).endswith("· 20 s left")

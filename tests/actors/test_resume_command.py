@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from playact.actors import Agent, Orchestrator, Persona, Scenario
 from playact.actors.cli import main
-from playact.engine import Dialog
+from playact.engine import Dialog, Simulation
 from tests.durability.command import KEY, Expected, Place
 from tests.servers.counting_server import Manners
 
@@ -273,3 +275,25 @@ def test_a_run_without_a_file_shows_one_dialog_and_says_where_the_others_are(
     assert said.out.count("--- dialog ") == 1
     assert "4 of 4 dialogs are over: 4 turn limit" in said.err
     assert "none was kept" not in said.err
+
+
+class Whisper(Orchestrator):
+    """Code that no journal holds."""
+
+    def instruct(self, dialog: Dialog, utterance: str) -> str:
+        return "Whisper."
+
+
+@pytest.mark.parametrize("command", ["resume", "replay"])
+def test_a_run_that_needs_code_of_the_users_is_one_clear_line(
+    place: Place, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def begin() -> None:
+        scenario = Scenario(cast=(Agent(Persona(name="Ann")) | Whisper(), Agent(Persona(name="Ben"))), max_turns=4)
+        async with Simulation(model="scripted", journal=place.journal, concurrency=2) as simulation:
+            async for _ in simulation.run([scenario] * 9):
+                break
+
+    anyio.run(begin)
+
+    assert "Whisper" in refused([command, str(place.journal)], capsys)
