@@ -189,7 +189,8 @@ def _caps(text: str, known: Mapping[str, Any] = _CAPS) -> dict[str, Any]:
         except (ValueError, InvalidOperation):
             cap = -1
         if not 0 <= cap < math.inf:
-            raise argparse.ArgumentTypeError(f"{name} must be a number from 0 up, not {value!r}")
+            kind = "whole number" if known[name] is int else "number"
+            raise argparse.ArgumentTypeError(f"{name} must be a {kind} from 0 up, not {value!r}")
         caps[name] = str(cap) if isinstance(cap, Decimal) else cap
     return caps
 

@@ -30,6 +30,7 @@ from ..engine.models import backend_named, chosen_model
 from ..engine.program.archive import Kept, kept_in
 from ..engine.program.resumption import name_of
 from ..engine.simulation import Simulation
+from ..engine.wording import counted, dollars
 from .agent import Agent
 from .playbill import Playbill
 from .progress import duration
@@ -132,9 +133,10 @@ class DryRun:
             backend = await simulation.models.open(simulation.model)
             async for dialog in simulation.run(self.scenarios, first=min(pilot, self.dialogs)):
                 sizes[str(dialog.id)] = len(dialog.to_line().encode("utf-8", "replace")) + 1
-            seconds, purse = simulation.statistics().seconds, simulation.purse
+            now, purse = simulation.statistics(), simulation.purse
             assert purse is not None
-            is_priced, spent = not purse.unpriced, purse.account.spent
+            assert simulation.journal is not None
+            is_priced, spent = now.usd is not None, simulation.journal.tally.spent
         with closing(JournalFile.read(journal)) as file:
             kept = list(kept_in(file))
             figures = [_figures(each, sizes.get(each.row.id, 0), is_priced=is_priced) for each in kept]
@@ -146,7 +148,7 @@ class DryRun:
             calls=spent.calls,
             tokens=spent.tokens,
             usd=spent.picodollars / PICODOLLARS if is_priced else None,
-            seconds=seconds,
+            seconds=now.seconds,
             spent="" if purse.end is None else str(purse.end),
         )
         return told
@@ -258,13 +260,13 @@ class Foretold:
     def lines(self, journal: Path | None) -> list[str]:
         """For a person."""
         now = self.forecast
-        lines = [f"{'forecast of ' + _count(now.dialogs) + ' dialogs':<28}{'about':>14}{'from':>14}{'to':>14}"]
+        lines = [f"{'forecast of ' + counted(_count(now.dialogs), 'dialog'):<28}{'about':>14}{'from':>14}{'to':>14}"]
         rows: tuple[tuple[str, Estimate | None, Callable[[float], str]], ...] = (
             ("turns", now.turns, _count),
             ("calls", now.calls, _count),
             ("tokens of prompts", now.prompt_tokens, _count),
             ("tokens of replies", now.completion_tokens, _count),
-            ("US dollars", now.usd, _dollars),
+            ("US dollars", now.usd, dollars),
             (f"time, {self.plan.concurrency} at once", now.seconds, duration),
             ("dataset", now.dataset_bytes, _bytes),
             ("journal", now.journal_bytes, _bytes),
@@ -277,9 +279,11 @@ class Foretold:
         lines.append(f"model {self.model}" + ("" if self.seed is None else f", seed {self.seed}"))
         if (reached := self._reached()) is not None:
             lines.append(
-                f"the budget of {reached[0]} does for about {reached[1]} dialogs, then the run ends; "
+                f"the budget of {reached[0]} does for about {counted(reached[1], 'dialog')}, then the run ends; "
                 "the fewer are live at once, the more of them are finished by then"
             )
+        elif self.plan.budget is not None:
+            lines += [_against(*each) for each in self.forecast.against(self.plan.budget)]
         lines += self._of_the_pilot(journal)
         lines += [f"- {said}" for said in self._assumptions()]
         return lines
@@ -288,15 +292,16 @@ class Foretold:
         pilot = self.pilot
         if pilot is None:
             return ["an estimate from assumptions: nothing was played; --pilot K plays K dialogs and measures"]
-        cost = "an unknown cost" if pilot.usd is None else f"{_dollars(pilot.usd)} US dollars at the most"
+        cost = "an unknown cost" if pilot.usd is None else f"{dollars(pilot.usd)} US dollars at the most"
         lines = [
-            f"the pilot: {pilot.played} dialogs in {duration(pilot.seconds)}, {pilot.calls} calls, "
-            f"{_count(pilot.tokens)} tokens, {cost}; it is part of the forecast"
+            f"the pilot: {counted(pilot.played, 'dialog')} in {duration(pilot.seconds)}, "
+            f"{counted(pilot.calls, 'call')}, {counted(_count(pilot.tokens), 'token')}, {cost}; "
+            "it is part of the forecast"
         ]
         if pilot.failed:
-            lines.append(f"{pilot.failed} dialogs of the pilot failed")
+            lines.append(f"{counted(pilot.failed, 'dialog')} of the pilot failed")
         if pilot.spent:
-            lines.append(f"the pilot ended after {pilot.played} of {pilot.asked_for} dialogs: {pilot.spent}")
+            lines.append(f"the pilot ended after {pilot.played} of {counted(pilot.asked_for, 'dialog')}: {pilot.spent}")
         lines.append(
             "the pilot was not kept; --journal PATH keeps it as the run's beginning"
             if journal is None
@@ -319,11 +324,10 @@ class Foretold:
         if played > 1:
             said.append("the other dialogs are like the pilot's; intervals hold in 19 of 20 cases (Student's t)")
         if played:
-            said.append(
-                f"the model answers as fast when {self.plan.concurrency} dialogs are live as it did for the pilot"
-            )
+            at_once = counted(self.plan.concurrency, "live dialog")
+            said.append(f"the model answers as fast with {at_once} as it did for the pilot")
         if 0 < played < len(self.outlines):
-            said.append(f"the pilot has met {played} of {len(self.outlines)} contexts")
+            said.append(f"the pilot has met {played} of {counted(len(self.outlines), 'context')}")
         return said
 
     def _reached(self) -> tuple[str, int] | None:
@@ -337,7 +341,7 @@ def _figures(kept: Kept, dataset_bytes: int, *, is_priced: bool) -> Figures:
         if entry.kind == REPLY:
             content = entry.content()
             usage += Usage(*content["usage"])
-            picodollars += content.get("cost", 0)
+            picodollars += content.get("cost") or 0
             calls += 1
     return Figures(
         turns=sum(entry.kind == "Uttered" for entry in kept.entries),
@@ -375,8 +379,13 @@ def _count(number: float) -> str:
     return f"{round(number):,}"
 
 
-def _dollars(dollars: float) -> str:
-    return f"{dollars:.2f}" if dollars >= 10 or not dollars else f"{dollars:.4f}"
+def _against(cap: str, limit: float, estimate: Estimate | None) -> str:
+    """A word on a cap that is not likely to be reached."""
+    if estimate is None:
+        return f"whether the budget of {cap} is reached cannot be told"
+    form = dollars if "dollar" in cap else _count
+    verdict = "it may be reached" if estimate.high > limit else "it suffices"
+    return f"of the budget of {cap}, about {form(estimate.point)}, at the most {form(estimate.high)}: {verdict}"
 
 
 def _bytes(number: float) -> str:

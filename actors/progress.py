@@ -10,6 +10,7 @@ from typing import TextIO
 import anyio
 
 from ..engine.statistics import Statistics
+from ..engine.wording import counted, dollars
 
 __all__ = ["Progress", "duration", "shown_progress"]
 
@@ -31,18 +32,18 @@ class Progress:
         seconds = max(now.seconds, 1e-9)
         failed = now.ended.get("failed", 0)
         parts = [
-            f"{self._earlier + now.dialogs}/{self._dialogs} dialogs",
+            f"{self._earlier + now.dialogs}/{counted(self._dialogs, 'dialog')}",
             f"{now.live} live",
             f"{now.turns / seconds:.1f} turns/s",
             f"{now.completion_tokens / seconds:.0f} tokens/s",
             f"{failed} failed",
         ]
         if now.retries:
-            parts.append(f"{now.retries} retries")
+            parts.append("1 retry" if now.retries == 1 else f"{now.retries} retries")
         if now.failing:
             parts.append(f"{now.failing} to be tried again")
         if now.usd:
-            parts.append(f"${now.usd:.2f}")
+            parts.append(f"${dollars(now.usd)}")
         parts.append(self._time_left(now, seconds))
         return " · ".join(parts)
 

@@ -11,23 +11,25 @@ from ..engine.dialog import Dialog
 from ..engine.digest import DatasetDigest
 from ..engine.errors import TooManyFailures
 from ..engine.journal.standing import Standing
+from ..engine.journal.tally import Tally
 from ..engine.program.resumption import name_of
 from ..engine.statistics import Statistics
 from ..engine.transcript import plain
+from ..engine.wording import counted, dollars, is_or_are
 from .progress import duration
 
 if TYPE_CHECKING:
     from ..engine.simulation import Simulation
     from .dataset_file import DatasetFile
 
-__all__ = ["Report", "endings", "one_line"]
+__all__ = ["Report", "how_to_go_on", "one_line", "over"]
 
 
 class Report:
     """Takes the dialogs of a session as they finish, and its figures when it closes.
 
     standing: where the whole run stands, over all its sessions, when there is a journal.
-    spent: the cap of the run's budget that was reached, in words.
+    spent: how the run's budget ended it, in words, if it did.
     """
 
     def __init__(self) -> None:
@@ -41,6 +43,7 @@ class Report:
         self._digest = DatasetDigest()
         self._model = ""
         self._seed = 0
+        self._at_most = ""
 
     @property
     def has_failed(self) -> bool:
@@ -65,7 +68,9 @@ class Report:
 
     def close(self, simulation: Simulation) -> None:
         self.statistics = simulation.statistics()
-        self.spent = None if simulation.purse is None else simulation.purse.is_spent
+        self.spent = None if simulation.purse is None or simulation.purse.end is None else str(simulation.purse.end)
+        if simulation.purse is not None and simulation.purse.budget.usd is not None:
+            self._at_most = " at the most"  # a call that was given up may have cost less
         self._model, self._seed = name_of(simulation.model), simulation.seed
 
     def lines(self, stopped_by: str) -> list[str]:
@@ -74,12 +79,12 @@ class Report:
         assert now is not None
         seconds = max(now.seconds, 1e-9)
         lines = [
-            f"{self._ended.total()} dialogs in {duration(now.seconds)}: {endings(self._ended)}",
-            f"{now.turns} turns, {now.turns / seconds:.1f} turns/s, {now.completion_tokens} tokens, "
+            f"{counted(self._ended.total(), 'dialog')} in {duration(now.seconds)}: {endings(self._ended)}",
+            f"{counted(now.turns, 'turn')}, {now.turns / seconds:.1f} turns/s, "
+            f"{counted(now.completion_tokens, 'token')}, "
             f"{now.completion_tokens / seconds:.0f} tokens/s; model {self._model}, seed {self._seed}",
         ]
-        if now.usd:
-            lines.append(f"{now.usd:.4f} US dollars at the most, all sessions together")
+        lines += self._cost(now)
         lines += [
             f"failed: {count} x {kind}: {one_line(error)}"
             for kind, (count, error) in sorted(self._failed.items(), key=lambda item: -item[1][0])
@@ -87,23 +92,30 @@ class Report:
         if self.stopped is not None:
             lines.append(one_line(str(self.stopped)))
         if self.spent is not None:
-            lines.append(f"the budget is spent: {self.spent}")
+            lines.append(self.spent)
         if stopped_by:
             lines.append(f"stopped by {stopped_by}")
         return lines
+
+    def _cost(self, now: Statistics) -> list[str]:
+        if now.unpriced:
+            return [f"cost unknown: no price is known of {', '.join(now.unpriced)}; give it in a file, --prices FILE"]
+        if now.usd is None:
+            return ["cost unknown: no price was known of calls of earlier sessions"]
+        together = ", all sessions together" if self.standing is not None and self.standing.tally.sessions > 1 else ""
+        return [f"cost {dollars(now.usd)} US dollars{self._at_most}{together}"] if now.usd else []
 
     def kept(self, file: DatasetFile | None, journal: Path | None, *, is_shown: bool) -> list[str]:
         """Where the dialogs are now, and how to go on."""
         lines = []
         if file is not None:
-            more = "" if file.is_counted else " more"
-            lines.append(f"{file.dialogs or 'no'}{more} dialogs are in {file.name}")
+            noun = "dialog" if file.is_counted else "more dialog"
+            lines.append(f"{counted(file.dialogs or 'no', noun)} {is_or_are(file.dialogs)} in {file.name}")
         if self.standing is not None and journal is not None:
             tally, planned = self.standing.tally, self.standing.planned
-            lines.append(f"{tally.over} of {planned or 'open'} dialogs are over: {endings(tally.ended)}")
+            lines.append(over(tally, planned))
             if self.standing.left:
-                more = "" if self.spent is None else " --budget CAPS, with more than before"
-                lines.append(f"go on with: playact resume {journal}{more}")
+                lines.append(how_to_go_on(journal, is_spent=self.spent is not None))
         elif file is None and not is_shown:
             lines.append("no dialog was kept; --out PATH.jsonl keeps them")
         elif file is None and self._ended.total() > 1:
@@ -125,7 +137,7 @@ class Report:
             "retries": now.retries,
             "seconds": round(now.seconds, 3),
         }
-        about = {"usd": now.usd, "seed": self._seed, "model": self._model}
+        about = {"usd": now.usd, "unpriced": list(now.unpriced), "seed": self._seed, "model": self._model}
         if standing is None:
             return {**session, "digest": self._digest.hexdigest(), **about}
         tally = standing.tally
@@ -141,6 +153,16 @@ class Report:
         }
         left = {"planned": standing.planned, "left": standing.left, "journal": str(journal)}
         return {**whole, "digest": standing.digest, **about, **left, "session": session}
+
+
+def over(tally: Tally, planned: int | None) -> str:
+    """How many dialogs are over, of how many, and in which ways."""
+    whole = "an open number of dialogs" if planned is None else counted(planned, "dialog")
+    return f"{tally.over} of {whole} {is_or_are(planned)} over: {endings(tally.ended)}"
+
+
+def how_to_go_on(journal: Path, *, is_spent: bool) -> str:
+    return f"go on with: playact resume {journal}{' --budget CAPS, with more than before' if is_spent else ''}"
 
 
 def endings(ended: Mapping[str, int]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..engine.budget import PICODOLLARS
 from ..engine.journal.standing import LiveDialog, Standing
+from ..engine.journal.tally import Tally
+from ..engine.wording import counted, dollars
 from .progress import duration
-from .report import endings, one_line
+from .report import how_to_go_on, one_line, over
 
 __all__ = ["status"]
 
@@ -34,20 +36,22 @@ def _lines(standing: Standing, journal: Path, now: float, stuck_after_s: float) 
     yield f"{journal}: {_state(standing)}"
     if standing.damage is not None:
         yield f"damaged: {standing.damage}"
-    planned = "an open number of" if standing.planned is None else standing.planned
-    yield f"{tally.over} of {planned} dialogs are over: {endings(tally.ended)}; {len(standing.live)} live"
+    is_running = standing.state == "running"
+    yield f"{over(tally, standing.planned)}; {len(standing.live)} {'live' if is_running else 'begun'}"
     for kind, (count, error) in standing.failed.items():
         yield f"failed: {count} x {kind}: {one_line(error)}"
-    yield f"{tally.turns} turns, {tally.calls} calls, {tally.prompt_tokens} + {tally.completion_tokens} tokens"
-    if tally.spent.picodollars or config["budget"]:
-        yield f"spent: {_dollars(tally.spent.picodollars)} at the most{_budget(config)}"
-    sessions = "one session" if tally.sessions == 1 else f"{tally.sessions} sessions"
-    yield f"{duration(tally.seconds)} in {sessions}; lately {standing.turns_per_s:.1f} turns/s"
+    yield (
+        f"{counted(tally.turns, 'turn')}, {counted(tally.calls, 'call')}, "
+        f"{tally.prompt_tokens} + {counted(tally.completion_tokens, 'token')}"
+    )
+    yield from _money(tally, config)
+    lately = f"; lately {standing.turns_per_s:.1f} turns/s" if is_running else ""
+    yield f"{duration(tally.seconds)} in {counted(tally.sessions, 'session')}{lately}"
     yield f"model {config['model']}, seed {config['seed']}; digest of what is over {standing.digest}"
-    if standing.state == "running":
+    if is_running:
         yield from _stuck(standing.live, now, stuck_after_s)
     elif standing.left or standing.live:
-        yield f"go on with: playact resume {journal}"
+        yield how_to_go_on(journal, is_spent=standing.state == "spent")
 
 
 def _stuck(live: tuple[LiveDialog, ...], now: float, stuck_after_s: float) -> Iterator[str]:
@@ -55,7 +59,7 @@ def _stuck(live: tuple[LiveDialog, ...], now: float, stuck_after_s: float) -> It
     if not stuck:
         yield f"no dialog has been silent for {duration(stuck_after_s)}"
         return
-    yield f"{len(stuck)} dialogs have been silent for {duration(stuck_after_s)} or more:"
+    yield f"{counted(len(stuck), 'dialog')} silent for {duration(stuck_after_s)} or more:"
     for dialog in stuck[:_LIVE_SHOWN]:
         since = "very long" if dialog.silent_since is None else duration(_silent_s(dialog, now))
         yield f"  {dialog.number} {dialog.id}: {since}, waits for {one_line(dialog.waits_for)}"
@@ -69,6 +73,8 @@ def _state(standing: Standing) -> str:
             return f"is being played by {standing.holder}"
         case "killed":
             return "its last session was killed"
+        case "spent":
+            return "is not being played, for the budget is spent"
         case "stopped":
             return "is not being played"
     return "is complete"
@@ -99,7 +105,10 @@ def _as_json(standing: Standing, now: float, stuck_after_s: float) -> dict[str, 
         "calls": tally.calls,
         "prompt_tokens": tally.prompt_tokens,
         "tokens": tally.completion_tokens,
-        "usd": tally.spent.picodollars / PICODOLLARS,
+        "usd": None if tally.unpriced else tally.spent.picodollars / PICODOLLARS,
+        "unpriced_calls": tally.unpriced,
+        "budget": {name: {"used": used, "cap": cap} for name, used, cap in _caps(tally, standing.config)},
+        "budget_end": tally.budget_end,
         "turns_per_s": round(standing.turns_per_s, 3),
         "seconds": tally.seconds,
         "sessions": tally.sessions,
@@ -113,11 +122,28 @@ def _silent_s(dialog: LiveDialog, now: float) -> float:
     return float("inf") if dialog.silent_since is None else max(0.0, now - dialog.silent_since)
 
 
-def _dollars(picodollars: int) -> str:
-    return f"{picodollars / PICODOLLARS:.4f} US dollars"
+def _money(tally: Tally, config: Mapping[str, Any]) -> Iterator[str]:
+    usd = tally.spent.picodollars / PICODOLLARS
+    if tally.unpriced:
+        yield f"cost unknown: no price was known of {tally.unpriced} of {counted(tally.calls, 'call')}"
+    elif usd:
+        yield f"cost {dollars(usd)} US dollars{' at the most' if 'usd' in (config['budget'] or {}) else ''}"
+    told = [f"{name} {_used(name, used)} of {cap}" for name, used, cap in _caps(tally, config)]
+    if told:
+        yield f"used of the budget: {', '.join(told)}"
+    if tally.budget_end:
+        yield tally.budget_end
 
 
-def _budget(config: Any) -> str:
-    caps = config["budget"] or {}
-    told = ", ".join(f"{name}={value}" for name, value in caps.items() if name != "per_dialog")
-    return f", of a budget of {told}" if told else ""
+def _caps(tally: Tally, config: Mapping[str, Any]) -> Iterator[tuple[str, float, Any]]:
+    """Of the run: the name of each, what is used up of it, and how much it allows."""
+    spent = tally.spent
+    used = {"usd": spent.picodollars / PICODOLLARS, "tokens": spent.tokens, "calls": spent.calls}
+    used["seconds"] = tally.seconds
+    for name, cap in (config["budget"] or {}).items():
+        if name in used:
+            yield name, used[name], cap
+
+
+def _used(name: str, used: float) -> str:
+    return dollars(used) if name == "usd" else f"{used:.0f}"

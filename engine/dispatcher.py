@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+import anyio
+
 from .budget import Account, Purse
+from .budget.meter import Meter
+from .budget.purse import model_asked
 from .budget.till import Hold, Till
 from .bus import Bus
-from .completion import Backend, Completion, CompletionRequest, Usage
+from .completion import Backend, Completion, CompletionRequest
 from .errors import BackendError
 from .journal.journal import Diary, Journal
 from .log import logger
@@ -33,25 +37,9 @@ class Asker(Protocol):
     @property
     def diary(self) -> Diary | None: ...
 
-    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int) -> None:
-        """Called as soon as a reply is there, whatever becomes of the asker then."""
+    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int | None) -> None:
+        """Called as soon as a reply is there, whatever becomes of the asker then. None: its price is not known."""
         ...
-
-
-@dataclass(slots=True)
-class _Traffic:
-    calls: int = 0
-    failed_calls: int = 0
-    retries: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-
-    def add(self, usage: Usage) -> None:
-        self.calls += 1
-        self.prompt_tokens += usage.prompt_tokens
-        self.completion_tokens += usage.completion_tokens
-        self.cached_tokens += usage.cached_tokens
 
 
 class Dispatcher:
@@ -72,12 +60,15 @@ class Dispatcher:
         journal: Journal | None = None,
         purse: Purse | None = None,
     ) -> None:
-        self.traffic = _Traffic()
+        self.answered = Meter()
+        self.failed_calls = 0
+        self.retries = 0
         self._bus = bus
         self._scheduler = scheduler
         self._retry = retry
         self._in_flight = in_flight
-        self._till = None if purse is None else Till(purse, bus.promise, journal)
+        self._purse = purse
+        self._till = None if purse is None or not purse.has_caps else Till(purse, bus.promise, journal)
         self._waiting: dict[tuple[Lane, Call], Promise] = {}
 
     async def complete(self, backend: Backend, request: CompletionRequest, asker: Asker) -> Completion:
@@ -87,6 +78,7 @@ class Dispatcher:
         cannot be paid for.
         """
         lane = self._scheduler.lanes.get(backend.name) or self._lane(backend)
+        till, purse = self._till, self._purse
         call = Call(asker.number, request.sequence)
         if asker.diary is not None and not asker.diary.is_durable:
             await asker.diary.durable()
@@ -95,21 +87,30 @@ class Dispatcher:
                 await self._wait(lane, call)
             hold: Hold | None = None
             try:
-                if self._till is not None:
-                    hold = await self._till.hold(backend, request, asker.number, asker.account)
-                completion = await backend.complete(request)
+                if till is not None:
+                    hold = await till.hold(backend, request, asker.number, asker.account)
+                if hold is None or purse is None or purse.budget.seconds is None:
+                    completion = await backend.complete(request)
+                else:
+                    completion = await _in_time(purse, backend, request, hold)
             except BackendError as error:
-                self.traffic.failed_calls += 1
+                self.failed_calls += 1
                 if hold is not None and not error.may_have_cost:
                     hold.cost_nothing()
                 failure = error
             else:
-                self.traffic.add(completion.usage)
-                asker.take_reply(request, completion, 0 if hold is None else hold.answered(completion))
+                model = model_asked(backend, request)
+                self.answered.add(model, completion.usage)
+                cost: int | None = 0
+                if hold is not None:
+                    cost = hold.answered(completion)
+                elif purse is not None and asker.diary is not None:  # nobody else wants to know it at once
+                    cost = purse.cost(model, completion.usage)
+                asker.take_reply(request, completion, cost)
                 return completion
             finally:
-                if self._till is not None and hold is not None:
-                    self._till.settle(backend, hold, asker.account, is_noted=asker.diary is not None)
+                if till is not None and hold is not None:
+                    till.settle(backend, hold, asker.account, is_noted=asker.diary is not None)
                 self._leave(lane)
             request = await self._try_again(backend, request, failure)
 
@@ -123,9 +124,9 @@ class Dispatcher:
         wait_s = self._retry.wait_s(verdict_on(error), attempt, seed)
         if wait_s is None:
             raise error
-        if self._till is not None and self._till.purse.seconds_left is not None:
-            wait_s = min(wait_s, self._till.purse.seconds_left)  # then no call may begin, and waiting is over
-        self.traffic.retries += 1
+        if self._purse is not None and self._purse.seconds_left is not None:
+            wait_s = min(wait_s, self._purse.seconds_left)  # then no call may begin, and waiting is over
+        self.retries += 1
         logger().info("call.retried", backend=backend.name, attempt=attempt, wait_s=wait_s, error=str(error))
         self._bus.scope.publish_now(CallRetried(request.dialog, backend.name, str(error), attempt, wait_s))
         await self._bus.clock.sleep(wait_s)
@@ -149,3 +150,14 @@ class Dispatcher:
                 turn.set_result(None)
                 return
             # Its asker was cancelled in this very moment: the place is free again.
+
+
+async def _in_time(purse: Purse, backend: Backend, request: CompletionRequest, hold: Hold) -> Completion:
+    """The backend's reply, unless the run's time is over first: then the call is given up, and counts as paid for."""
+    left_s = purse.seconds_left
+    if left_s == 0:
+        hold.cost_nothing()  # it was not sent
+        raise purse.out_of_time()
+    with anyio.move_on_after(left_s):
+        return await backend.complete(request)
+    raise purse.out_of_time()

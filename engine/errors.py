@@ -338,14 +338,14 @@ class BudgetSpent(DialogStopped):
         self.needed = needed
 
     def __str__(self) -> str:
-        if not self.needed:
+        if not self.needed or self.left == "0":
             return f"the budget of {self.cap} is spent; go on with a higher cap"
         advice = "raise the cap"
-        if not self.cap.partition(" ")[2].startswith("calls"):
+        if not self.cap.partition(" ")[2].startswith("call"):
             advice += ", or set a lower max_tokens"
         return (
-            f"the budget of {self.cap} does not cover the next call: "
-            f"{self.left} is left, and it could take {self.needed}; {advice}"
+            f"the budget of {self.cap} does not allow another call: "
+            f"{self.left} is left, and one may take up to {self.needed}; {advice}"
         )
 
 

@@ -161,7 +161,7 @@ class Performance:
             return _at_once(completion)
         return self._simulation.dispatcher.complete(backend, request, self)
 
-    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int) -> None:
+    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int | None) -> None:
         """Counts a reply, and keeps it for good where there is a journal."""
         self._calls += 1
         self._heard.append((request, completion))

@@ -18,11 +18,10 @@ import anyio
 
 from .admission import Admission
 from .budget import Budget, Purse
-from .budget.amount import NOTHING, PICODOLLARS
 from .budget.prices import Prices
 from .bus import Bus
 from .clock import Clock
-from .completion import Backend
+from .completion import Backend, Usage
 from .dialog import Dialog
 from .dispatcher import Dispatcher
 from .errors import JournalUnwritable, SimulationClosed
@@ -30,6 +29,7 @@ from .failures import FailurePolicy, Failures
 from .heap import tuned_collector
 from .journal import Diary, Disk, Journal, JournalLock, WriterThread
 from .journal.rows import DialogRow
+from .journal.tally import Tally
 from .messages import Fact
 from .models import Models, chosen_model
 from .performance import Performance, Playable
@@ -172,8 +172,8 @@ class Simulation:
             if self._path is not None:
                 books = await opened(self._path, self._config(), self._resumption, bus, self._disk, stack)
                 self.journal, self.program = books
-            if self._budget is not None or self._path is not None:
-                self.purse = self._open_purse(bus)
+            self.purse = self._open_purse(bus)
+            stack.callback(self._keep_end, self.purse)
             self.admission = Admission(self._scheduler, bus.promise)
             self.dispatcher = Dispatcher(
                 bus, self._scheduler, self._retry, self._in_flight, journal=self.journal, purse=self.purse
@@ -269,22 +269,26 @@ class Simulation:
         return self.bus.subscribe(*kinds, mode=mode, capacity=capacity)
 
     def statistics(self) -> Statistics:
-        bus, traffic = self.bus, self.dispatcher.traffic
+        bus, calls, purse = self.bus, self.dispatcher, self.purse
         lanes = self._scheduler.lanes.values()
+        usages = calls.answered.by_model
+        usage = sum(usages.values(), Usage())
+        usd = None if purse is None else purse.usd(usages)
         return Statistics(
             live=self._scheduler.live,
             ended=dict(self._ended),
             turns=self.turns,
             live_turns=sum(len(performance.dialog) for performance in self._live.values()),
-            calls=traffic.calls,
+            calls=calls.answered.calls,
             calls_in_flight=sum(lane.in_flight for lane in lanes),
             calls_waiting=sum(lane.waiting for lane in lanes),
-            failed_calls=traffic.failed_calls,
-            retries=traffic.retries,
-            prompt_tokens=traffic.prompt_tokens,
-            completion_tokens=traffic.completion_tokens,
-            cached_tokens=traffic.cached_tokens,
-            usd=0.0 if self.purse is None else self.purse.account.spent.picodollars / PICODOLLARS,
+            failed_calls=calls.failed_calls,
+            retries=calls.retries,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            cached_tokens=usage.cached_tokens,
+            usd=usd,
+            unpriced=() if purse is None else tuple(sorted(purse.unpriced)),
             failing=self.failures.failed - self._ended["failed"],
             actor_failures=bus.failures,
             actor_restarts=bus.restarts,
@@ -381,11 +385,19 @@ class Simulation:
 
     def _open_purse(self, bus: Bus) -> Purse:
         prices = self._prices or Prices.load()
-        earlier_s, started = (0.0 if self.journal is None else self.journal.tally.seconds), bus.clock.now()
-        spent = NOTHING if self.journal is None else self.journal.tally.spent
+        tally = Tally() if self.journal is None else self.journal.tally
+        earlier_s, started = tally.seconds, bus.clock.now()
         return Purse(
-            self._budget or Budget(), prices, seconds=lambda: earlier_s + bus.clock.now() - started, spent=spent
+            self._budget or Budget(),
+            prices,
+            seconds=lambda: earlier_s + bus.clock.now() - started,
+            spent=tally.spent,
+            unpriced_calls=tally.unpriced,
         )
+
+    def _keep_end(self, purse: Purse) -> None:
+        if self.journal is not None and purse.end is not None:
+            self.journal.tally.budget_end = str(purse.end)
 
     def _config(self) -> dict[str, Any]:
         return config_of(

@@ -13,8 +13,8 @@ class Statistics:
     """Where a simulation stands. `ended` counts dialogs by the reason of their ending; tokens are what was paid for.
 
     `live` counts dialogs from admission until they are taken. `usd` is what the run has cost, its earlier
-    sessions too, where there is a budget or a journal: at the most under a cap on money, else without calls that failed
-    and models whose price is not known. `failing` counts dialogs that wait for a second chance.
+    sessions too: at the most under a cap on money, else without calls that failed; None when it asked a model whose
+    price is not known, see `unpriced`. `failing` counts dialogs that wait for a second chance.
     """
 
     live: int
@@ -29,7 +29,8 @@ class Statistics:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
-    usd: float
+    usd: float | None
+    unpriced: tuple[str, ...] = ()
     failing: int
     actor_failures: int
     actor_restarts: int

@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from ..wording import counted
 from .amount import NOTHING, PICODOLLARS, Amount
 from .budget import Caps
 
 __all__ = ["Account", "Shortage"]
 
-_UNITS = ("calls", "tokens", "US dollars")
+_UNITS = ("call", "token", "US dollar")
 
 
 class Shortage(NamedTuple):
@@ -47,14 +48,14 @@ class Account:
         """The cap that the amount does not fit below, even if all that is reserved should cost nothing."""
         caps = self._caps
         if caps.seconds is not None and seconds >= caps.seconds:
-            return Shortage(f"{caps.seconds:g} seconds")
+            return Shortage(counted(caps.seconds, "second"))
         for unit, limit, spent, more in zip(_UNITS, self._limits, self.spent, amount, strict=True):
             if limit is None or spent + more <= limit:
                 continue
             left = max(limit - spent, 0)
-            if unit == "US dollars":
-                return Shortage(f"{caps.usd} {unit}", in_dollars(left), in_dollars(more))
-            return Shortage(f"{limit} {unit}", str(left), str(more))
+            if unit == "US dollar":
+                return Shortage(counted(caps.usd, unit), in_dollars(left), in_dollars(more))
+            return Shortage(counted(limit, unit), str(left), str(more))
         return None
 
     def reserve(self, amount: Amount) -> None:

@@ -17,8 +17,8 @@ class Caps:
     """The most of each; None for no cap, 0 for nothing at all.
 
     usd: US dollars, also as a text such as "0.50". tokens: of prompts and replies together. calls: those that were
-    answered, or may have to be paid for all the same. seconds: time in which calls may begin, over all sessions of a
-    run.
+    answered, or may have to be paid for all the same. seconds: how long calls are made, over all sessions of a run;
+    those under way when it is over are given up, and count as paid for.
 
     Raises ValueError.
     """
@@ -29,15 +29,14 @@ class Caps:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        try:
-            caps = (self.usd, self.tokens, self.calls, self.seconds)
-            values = [Decimal(str(cap)) for cap in caps if cap is not None]
-        except InvalidOperation as error:
-            raise ValueError(f"a cap is a number, not as in {self}") from error
-        if any(not value.is_finite() or value < 0 for value in values):
-            raise ValueError(f"a cap is a number from 0 up, not as in {self}")
-        if any(cap is not None and type(cap) is not int for cap in (self.tokens, self.calls)):
-            raise ValueError(f"tokens and calls are whole numbers, not as in {self}")
+        for name in ("usd", "tokens", "calls", "seconds"):
+            cap, is_whole = getattr(self, name), name in ("tokens", "calls")
+            try:
+                is_cap = cap is None or (Decimal(str(cap)).is_finite() and Decimal(str(cap)) >= 0)
+            except InvalidOperation:
+                is_cap = False
+            if not is_cap or (is_whole and cap is not None and type(cap) is not int):
+                raise ValueError(f"{name}: a cap is a {'whole ' if is_whole else ''}number from 0 up, not {cap!r}")
 
     @property
     def picodollars(self) -> int | None:
@@ -66,6 +65,13 @@ class Budget(Caps):
 
     def __post_init__(self) -> None:
         Caps.__post_init__(self)
+        each: object = self.per_dialog
+        if isinstance(each, Mapping):
+            if unknown := set(each) - {"usd", "tokens", "calls", "seconds"}:
+                raise ValueError(f"per_dialog: {min(unknown)} is no cap; caps are usd, tokens and calls")
+            object.__setattr__(self, "per_dialog", Caps(**each))
+        elif not (each is None or isinstance(each, Caps)):
+            raise TypeError(f"per_dialog: say Caps(...), or its fields as a dict, not {each!r}")
         if self.per_dialog is not None and self.per_dialog.seconds is not None:
             raise ValueError("a dialog has no cap on seconds; cap its turns, calls, tokens or money")
 
@@ -75,5 +81,4 @@ class Budget(Caps):
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        each = content.get("per_dialog")
-        return cls(**{**content, "per_dialog": None if each is None else Caps(**each)})
+        return cls(**content)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..wording import counted
 from .amount import PICODOLLARS
 from .budget import Budget
 from .outline import Figures, Outline
@@ -34,21 +35,29 @@ class Forecast:
     dataset_bytes: Estimate
     journal_bytes: Estimate
 
+    def against(self, budget: Budget) -> Iterator[tuple[str, float, Estimate | None]]:
+        """The caps on the run: each in words, as a number, and what is to be taken of it."""
+        caps = (
+            (budget.usd, self.usd, "US dollar"),
+            (budget.tokens, self.tokens, "token"),
+            (budget.calls, self.calls, "call"),
+            (budget.seconds, self.seconds, "second"),
+        )
+        for cap, estimate, unit in caps:
+            if cap is not None:
+                yield counted(cap, unit), float(cap), estimate
+
     def reaches(self, budget: Budget) -> tuple[str, int] | None:
         """The cap on the run that is likely to end it, in words, and after about how many dialogs."""
-        caps = (
-            (budget.usd, self.usd, "US dollars"),
-            (budget.tokens, self.tokens, "tokens"),
-            (budget.calls, self.calls, "calls"),
-            (budget.seconds, self.seconds, "seconds"),
-        )
-        first: tuple[str, int] | None = None
-        for cap, estimate, unit in caps:
-            if cap is not None and estimate is not None and estimate.point > float(cap):
-                after = int(self.dialogs * float(cap) / estimate.point)
-                if first is None or after < first[1]:
-                    first = (f"{cap} {unit}", after)
-        return first
+        reached = [
+            (int(self.dialogs * cap / estimate.point), words)
+            for words, cap, estimate in self.against(budget)
+            if estimate is not None and estimate.point > cap
+        ]
+        if not reached:
+            return None
+        after, words = min(reached, key=lambda each: each[0])
+        return words, after
 
     def within(self, budget: Budget) -> Forecast:
         """The same for a run that ends when a cap is met: of what is capped it takes no more than that."""

@@ -15,7 +15,7 @@ from ..completion import Usage
 from ..errors import FileInvalid
 from .amount import PICODOLLARS
 
-__all__ = ["Price", "Prices"]
+__all__ = ["UNKNOWN", "Price", "Prices"]
 
 _PER = 1_000_000  # prices are stated for so many tokens
 _DATE = re.compile(r"[-@](\d{4}-\d\d-\d\d|\d{8}|latest)$")
@@ -49,16 +49,31 @@ class Price:
         return not (self.input or self.cached_input or self.output)
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """From US dollars for a million tokens. Raises ValueError for what is no price."""
-        unknown = set(content) - set(_KEYS)
-        if unknown or not {"input", "output"} <= set(content):
+    def from_dict(cls, content: Mapping[str, Any], under: Price | None = None) -> Self:
+        """From US dollars for a million tokens. Raises ValueError, or TypeError, for what is no price.
+
+        under: the price of which what is not said stays as it is. But who says what the input costs, and nothing of
+        cached input, pays as much for that: nobody is to count on a discount that another price list has.
+        """
+        if not isinstance(content, Mapping):
+            raise TypeError(f'a price is an object such as {{"input": 1, "output": 2}}, not {content!r}')
+        if unknown := set(content) - set(_KEYS):
+            raise ValueError(f"{min(unknown)} is nothing that a price has, which is {', '.join(_KEYS)}")
+        if under is None and not {"input", "output"} <= set(content):
             raise ValueError(f"a price has input and output, and may have {', '.join(_KEYS[2:])}")
+        paid = {name: _picodollars(content[name]) for name in _KEYS[:3] if name in content}
+        if "input" in paid:
+            paid.setdefault("cached_input", paid["input"])
         longest = content.get("max_output_tokens")
         if longest is not None and not (type(longest) is int and longest > 0):
             raise ValueError("max_output_tokens is a whole number above 0")
-        paid = {name: _picodollars(content[name]) for name in _KEYS[:3] if name in content}
-        return cls(paid["input"], paid["output"], paid.get("cached_input", paid["input"]), longest)
+        if under is not None:
+            paid = {name: getattr(under, name) for name in _KEYS[:3]} | paid
+            longest = under.max_output_tokens if longest is None else longest
+        return cls(**paid, max_output_tokens=longest)
+
+
+UNKNOWN = Price(0, 0, 0)  # known by being this very object; it counts as nothing
 
 
 class Prices:
@@ -76,12 +91,16 @@ class Prices:
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
-        """The table that ships with playact, under that of a file in the same form. Raises `FileInvalid`."""
-        own = (files("playact.engine.budget") / "prices.json").read_text(encoding="utf-8")
-        prices, as_of = _read(own, "prices.json")
+        """The table that ships with playact, under that of a file in the same form. Raises `FileInvalid`.
+
+        What the file leaves out of a price is as in the table, see `Price.from_dict`.
+        """
+        text = (files("playact.engine.budget") / "prices.json").read_text(encoding="utf-8")
+        prices, as_of = _read(text, "prices.json", cls({}))
         if path is not None:
             try:
-                prices |= _read(Path(path).read_text(encoding="utf-8"), str(path))[0]
+                text = Path(path).read_text(encoding="utf-8")
+                prices |= _read(text, str(path), cls(prices))[0]
             except OSError as error:
                 raise FileInvalid(str(path), None, f"cannot be read: {error.strerror}") from error
             except UnicodeDecodeError as error:
@@ -111,7 +130,7 @@ class Prices:
         return tuple(get_close_matches(model, self._prices, n=3, cutoff=0.75))
 
 
-def _read(text: str, path: str) -> tuple[dict[str, Price], str]:
+def _read(text: str, path: str, under: Prices) -> tuple[dict[str, Price], str]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -122,7 +141,7 @@ def _read(text: str, path: str) -> tuple[dict[str, Price], str]:
     prices = {}
     for model, price in models.items():
         try:
-            prices[model] = Price.from_dict(price)
+            prices[model] = Price.from_dict(price, under.of(model))
         except (ValueError, TypeError, AttributeError) as error:
             raise FileInvalid(path, None, f"{model}: {error}") from error
     return prices, str(content.get("as_of", ""))

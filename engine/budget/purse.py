@@ -5,40 +5,50 @@ Plain decisions without a clock or a loop: whether a call may go now, must wait 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from ..completion import CompletionRequest, Usage
+from ..completion import Backend, CompletionRequest, Usage
 from ..errors import BudgetSpent, PriceUnknown, SetupError
+from ..wording import counted
 from .account import Account
-from .amount import NOTHING, Amount
+from .amount import NOTHING, PICODOLLARS, Amount
 from .budget import Budget
-from .prices import Price, Prices
+from .prices import UNKNOWN, Price, Prices
 from .prompt_size import most_tokens
 
-__all__ = ["Purse"]
+__all__ = ["Purse", "model_asked"]
 
 # They go to the service as they are, over what `Parameters` says of the reply's length: a budget cannot rely on it.
 _LENGTHS_OF_THEIR_OWN = ("n", "best_of", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict")
-_FREE = Price(0, 0, 0)
-_NO_CAPS = Budget()
 _NO_TOKENS = Usage()
 
 
 class Purse:
-    """`seconds` tells how long the run has lasted, over all its sessions; `spent` is what the earlier ones cost."""
+    """Without caps nothing is reserved or settled, and `account` stays as it was.
+
+    seconds: tells how long the run has lasted, over all its sessions.
+    spent, unpriced_calls: what the earlier sessions cost, and how many of their calls count as nothing in it, since no
+    price was known.
+    """
 
     def __init__(
-        self, budget: Budget, prices: Prices, *, seconds: Callable[[], float], spent: Amount = NOTHING
+        self,
+        budget: Budget,
+        prices: Prices,
+        *,
+        seconds: Callable[[], float],
+        spent: Amount = NOTHING,
+        unpriced_calls: int = 0,
     ) -> None:
         self.budget = budget
-        self.has_caps = budget != _NO_CAPS
+        self.has_caps = budget != Budget()
         self.account = Account(budget, spent)
         self.end: BudgetSpent | None = None  # what ended the run
         self.unpriced: set[str] = set()  # models that were asked, whose price is not known and counts as nothing
+        self._unpriced_earlier = unpriced_calls
         self._prices = prices
         self._seconds = seconds
         each = budget.per_dialog
-        self.has_caps = budget != Budget()
         self._known: dict[str, Price] = {}
         self._caps_money = budget.usd is not None or (each is not None and each.usd is not None)
         self._caps_tokens = budget.tokens is not None or (each is not None and each.tokens is not None)
@@ -48,9 +58,21 @@ class Purse:
         """The cap of the run that is reached, in words."""
         return None if self.end is None else self.end.cap
 
+    def usd(self, answered: Mapping[str, Usage]) -> float | None:
+        """What the run has cost, in US dollars; None when it asked a model whose price is not known.
+
+        answered: what the replies of this session took, by model. They are what it has cost where there are no caps;
+        under caps that is what was settled.
+        """
+        costs = [self.cost(model, usage) for model, usage in answered.items()]
+        if self.unpriced or self._unpriced_earlier:
+            return None
+        spent = self.account.spent.picodollars
+        return (spent if self.has_caps else spent + sum(filter(None, costs))) / PICODOLLARS
+
     @property
     def seconds_left(self) -> float | None:
-        """In which calls may begin; None when there is no cap on them."""
+        """For calls; None when there is no cap on them."""
         return None if self.budget.seconds is None else max(self.budget.seconds - self._seconds(), 0.0)
 
     def account_for_dialog(self, spent: Amount) -> Account | None:
@@ -64,7 +86,7 @@ class Purse:
             if self._caps_money:
                 raise PriceUnknown(model, self._prices.similar(model))
             self.unpriced.add(model)
-            price = _FREE
+            price = UNKNOWN
         self._known[model] = price
         return price
 
@@ -85,8 +107,9 @@ class Purse:
         reply = request.parameters.max_tokens or min(limits, default=None)
         if reply is None:
             raise SetupError(
-                "a cap on money or tokens must know how long a reply can be; set max_tokens in the model_parameters "
-                "of each agent, as in Agent(..., model_parameters={'max_tokens': 200})"
+                "a cap on money or tokens must know how long a reply can be; set max_tokens in the agents' "
+                "model_parameters: in a scenario file as model_parameters: {max_tokens: 200}, "
+                "in Python as Agent(..., model_parameters={'max_tokens': 200})"
             )
         return Usage(most_tokens(request), reply)
 
@@ -111,6 +134,17 @@ class Purse:
             raise BudgetSpent(*self.end.args)
         return False
 
+    def cost(self, model: str, usage: Usage) -> int | None:
+        """What a model's tokens cost, in picodollars; None if its price is not known."""
+        price = self.check(model)
+        return None if price is UNKNOWN else price.cost(usage)
+
+    def out_of_time(self) -> BudgetSpent:
+        """The error to raise when the cap on seconds is reached, which is the end of the run."""
+        if self.end is None:
+            self.end = BudgetSpent(counted(self.budget.seconds or 0, "second"))
+        return BudgetSpent(*self.end.args)
+
     def settle(self, reserved: Amount, spent: Amount, dialog: Account | None) -> None:
         """A call is over; it cost `spent`."""
         self.account.settle(reserved, spent)
@@ -121,5 +155,6 @@ class Purse:
         return f"<Purse {self.account!r}{'' if self.end is None else f', no more than {self.end.cap}'}>"
 
 
-_FREE = Price(0, 0, 0)
-_NO_TOKENS = Usage()
+def model_asked(backend: Backend, request: CompletionRequest) -> str:
+    """What is paid for: a request may name another model than its backend's own."""
+    return f"{backend.name.partition(':')[0]}:{request.model}" if request.model else backend.name

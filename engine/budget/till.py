@@ -16,8 +16,8 @@ from ..errors import BudgetSpent
 from ..log import logger
 from .account import Account
 from .amount import NOTHING, Amount
-from .prices import Price
-from .purse import Purse
+from .prices import UNKNOWN, Price
+from .purse import Purse, model_asked
 
 if TYPE_CHECKING:
     from ..journal.journal import Journal
@@ -39,8 +39,8 @@ class Hold:
     def cost_nothing(self) -> None:
         self.spent = NOTHING
 
-    def answered(self, completion: Completion) -> int:
-        """What the reply cost, in picodollars.
+    def answered(self, completion: Completion) -> int | None:
+        """What the reply cost, in picodollars; None if its price is not known.
 
         Tokens that the service does not tell of are those that were laid aside: a reply that says nothing of its cost
         cannot be known to be cheap.
@@ -58,7 +58,7 @@ class Hold:
         self.spent = self.noted = Amount(1, usage.total_tokens, cost)
         if usage is not told:
             self.noted = Amount(1, told.total_tokens, cost)
-        return cost
+        return None if self.price is UNKNOWN else cost
 
 
 @dataclass(slots=True, order=True)
@@ -75,7 +75,7 @@ class _Waiting:
 
 
 class Till:
-    """Spends a purse. `promise` makes what a call waits with.
+    """Spends a purse that has caps. `promise` makes what a call waits with.
 
     A call that waits is paid for by whoever settles, in its stead: nobody can slip in between, and no wake-up is lost
     when it has been cancelled meanwhile.
@@ -97,9 +97,7 @@ class Till:
         Raises `BudgetSpent`, `PriceUnknown`, and `SetupError` when a reply has no limit.
         """
         purse = self.purse
-        price = purse.check(_model(backend, request))
-        if not purse.has_caps:
-            return Hold(price, Usage(), NOTHING, NOTHING)
+        price = purse.check(model_asked(backend, request))
         most = purse.most(request, price, backend.capabilities.max_tokens)
         amount = Amount(1, most.total_tokens, price.most(most))
         await self._pay(dialog, request.sequence, amount, account)
@@ -118,8 +116,6 @@ class Till:
         self.purse.settle(hold.reserved, hold.spent, account)
         if self._journal is not None and not (is_noted and hold.spent == hold.noted):
             self._journal.tally.lost += hold.spent - hold.noted if is_noted else hold.spent
-        if not self.purse.has_caps:
-            return  # nothing was laid aside, and nobody waits
         is_capped = hold.most.total_tokens > 0  # else tokens and money were not laid aside, for nothing depends on them
         if is_capped and any(spent > most for spent, most in zip(hold.spent, hold.reserved, strict=True)):
             self._warn(backend.name, hold)
@@ -180,8 +176,3 @@ class Till:
 
     def __repr__(self) -> str:
         return f"<Till {self.purse!r}, {len(self._waiting)} waiting>"
-
-
-def _model(backend: Backend, request: CompletionRequest) -> str:
-    """What is paid for: a request may name another model than its backend's own."""
-    return f"{backend.name.partition(':')[0]}:{request.model}" if request.model else backend.name

@@ -244,9 +244,9 @@ class Diary:
             self._journal.tally.turns += 1
         self._said = self._journal.append(self._number, kind, body, record.time)
 
-    def add_reply(self, call: int, key: str, completion: Completion, time: float, picodollars: int) -> None:
-        """Keeps what a model said to the dialog's call of that number, and what it cost."""
-        more = {"cost": picodollars} if picodollars else {}
+    def add_reply(self, call: int, key: str, completion: Completion, time: float, picodollars: int | None) -> None:
+        """Keeps what a model said to the dialog's call of that number, and what it cost; None is not known."""
+        more = {} if picodollars == 0 else {"cost": picodollars}
         body = encoded_reply(call, key, completion, **more)
         self._journal.tally.add_reply(completion.usage, picodollars)
         self._said = self._journal.append(self._number, REPLY, body, time)

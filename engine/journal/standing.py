@@ -16,7 +16,7 @@ from .tally import Tally
 
 __all__ = ["LiveDialog", "Standing", "State", "contents"]
 
-State = Literal["running", "killed", "stopped", "complete"]
+State = Literal["running", "killed", "stopped", "spent", "complete"]
 _LOOKS_BACK = 200_000  # entries; a dialog that has none among so many has been silent for very long
 _CHUNK = 4096
 _RECENT_S = 60.0
@@ -34,7 +34,8 @@ class LiveDialog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """state: "killed" is a session that has not ended well, "stopped" one that has, before all was played.
+    """state: "killed" is a session that has not ended well, "stopped" one that has, before all was played, "spent" one
+    that the budget has ended.
 
     planned: how many dialogs there are to be, None when that is open. failed: by kind, with how many and one error in
     words. live: who has been silent longest first. turns_per_s: over the last minute that something happened in.
@@ -93,7 +94,7 @@ def _read(file: JournalFile, holder: str | None) -> Standing:
             count, error = failed.get(ending["detail"], (0, ending["error"] or ""))
             failed[ending["detail"]] = (count + 1, error)
     is_complete = tally.total is not None and tally.over >= tally.total
-    state: State = "running" if holder else "complete" if is_complete else "stopped" if tally.is_closed else "killed"
+    state: State = "running" if holder else "complete" if is_complete else _end_of_session(tally)
     return Standing(
         state=state,
         holder=holder,
@@ -106,6 +107,12 @@ def _read(file: JournalFile, holder: str | None) -> Standing:
         digest=digest.hexdigest(),
         damage=file.damage,
     )
+
+
+def _end_of_session(tally: Tally) -> State:
+    if not tally.is_closed:
+        return "killed"
+    return "spent" if tally.budget_end else "stopped"
 
 
 def _live(file: JournalFile, rows: Mapping[int, DialogRow], tally: Tally) -> Iterator[LiveDialog]:

@@ -24,8 +24,10 @@ class Tally:
 
     ended: dialogs by the reason of their ending. total: how many are to be played, None when that is open.
     picodollars: what the replies cost, in 1e-12 US dollars.
+    unpriced: how many replies are not in that, since no price was known.
     reserved: what the calls under way may cost at most, by calls, tokens, picodollars; written before they are sent.
     lost: what those may have cost, counted likewise, whose reply never came: given up, cut off, or under way at a kill.
+    budget_end: how the run's budget ended the last session, in words; empty if it did not.
     seconds: how long the sessions lasted. sessions: how often the run was begun or resumed; the last of them is going
     on, or was killed, unless `is_closed`. time: of the last entry.
     """
@@ -42,8 +44,10 @@ class Tally:
     completion_tokens: int = 0
     cached_tokens: int = 0
     picodollars: int = 0
+    unpriced: int = 0
     reserved: Amount = NOTHING
     lost: Amount = NOTHING
+    budget_end: str = ""
     seconds: float = 0.0
     sessions: int = 0
     is_closed: bool = True
@@ -58,12 +62,15 @@ class Tally:
         elif entry.kind == "Uttered":
             self.turns += 1
 
-    def add_reply(self, usage: Usage, picodollars: int) -> None:
+    def add_reply(self, usage: Usage, picodollars: int | None) -> None:
         self.calls += 1
         self.prompt_tokens += usage.prompt_tokens
         self.completion_tokens += usage.completion_tokens
         self.cached_tokens += usage.cached_tokens
-        self.picodollars += picodollars
+        if picodollars is None:
+            self.unpriced += 1
+        else:
+            self.picodollars += picodollars
 
     @property
     def has_begun(self) -> bool:
@@ -85,6 +92,7 @@ class Tally:
         """What was under way when the session before was killed may have been paid for."""
         self.lost += self.reserved
         self.reserved = NOTHING
+        self.budget_end = ""
         self.sessions += 1
         self.is_closed = False
 
@@ -113,6 +121,6 @@ class Tally:
 
     def agrees_with(self, other: Tally) -> bool:
         """Whether both count the same log; how long it took and how often it was resumed is in no entry."""
-        uncounted = ("total", "reserved", "lost", "seconds", "sessions", "is_closed", "time")
+        uncounted = ("total", "reserved", "lost", "budget_end", "seconds", "sessions", "is_closed", "time")
         same = {name: getattr(other, name) for name in uncounted}
         return replace(self, **same, ended=+self.ended) == replace(other, ended=+other.ended)

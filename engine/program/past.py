@@ -136,7 +136,7 @@ class _Reader:
         content = entry.content()
         if entry.kind == REPLY:
             self.replies.append(content)
-            self.spent += Amount(1, Usage(*content["usage"]).total_tokens, content.get("cost", 0))
+            self.spent += Amount(1, Usage(*content["usage"]).total_tokens, content.get("cost") or 0)
         elif entry.kind == ANSWER:
             self.answers.append(content)
         else:

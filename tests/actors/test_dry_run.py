@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,12 +59,12 @@ def plan(seed: int, clock: VirtualClock, dialogs: int, concurrency: int) -> DryR
     )
 
 
-async def whole_run(seed: int, dialogs: int, concurrency: int) -> dict[str, float]:
+async def whole_run(seed: int, dialogs: int, concurrency: int) -> dict[str, float | None]:
     """What the run took that a dry run foretells."""
     clock = VirtualClock()
     run = plan(seed, clock, dialogs, concurrency)
     async with Simulation(
-        model=run.model, concurrency=concurrency, seed=seed, clock=clock, budget=Budget(), prices=run.prices
+        model=run.model, concurrency=concurrency, seed=seed, clock=clock, prices=run.prices
     ) as simulation:
         dataset_bytes = 0
         async for dialog in simulation.run(run.scenarios):
@@ -160,7 +161,7 @@ def test_one_dialog_says_that_it_is_one(capsys: pytest.CaptureFixture[str]) -> N
 
     said = capsys.readouterr().out
     assert "one dialog says nothing of how dialogs differ" in said
-    assert "the pilot: 1 dialogs" in said
+    assert "the pilot: 1 dialog in " in said
 
 
 def test_the_pilot_is_the_beginning_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,13 +203,32 @@ def test_a_pilot_keeps_to_the_budget_and_says_that_it_ended_there(capsys: pytest
     said = capsys.readouterr().out
     assert code == 3
     assert backend.statistics()["calls"] == 30
-    assert "of 10 dialogs: the budget of 30 calls does not cover the next call: 0 is left" in said
+    assert "of 10 dialogs: the budget of 30 calls is spent; go on with a higher cap" in said
 
 
 def test_a_budget_that_does_not_do_for_all_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     dry_run(playbill(), model=ScriptedBackend(name=MODEL), pilot=4, budget=Budget(usd="0.005"), seed=1)
 
     assert "the budget of 0.005 US dollars does for about" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("budget", "line"),
+    [
+        (Budget(usd=5), r"of the budget of 5 US dollars, about 0\.\d{4}, at the most 1\.\d{4}: it suffices"),
+        (
+            Budget(tokens=800_000),
+            r"of the budget of 800000 tokens, about [\d,]+, at the most [\d,]+: it may be reached",
+        ),
+        (Budget(seconds=60), r"whether the budget of 60 seconds is reached cannot be told"),
+    ],
+)
+def test_what_is_to_be_taken_of_a_budget_that_is_likely_to_do_is_told(
+    budget: Budget, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry_run(playbill(), model=ScriptedBackend(name=MODEL), budget=budget, seed=1)
+
+    assert re.search(f"^{line}$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_under_a_budget_no_more_than_that_is_foretold(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from playact.actors import Agent, Persona, Scenario
 from playact.actors.dataset_file import DatasetFile
-from playact.actors.report import Report, endings, one_line
+from playact.actors.report import Report, endings, one_line, over
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Dialog, Simulation
+from playact.engine.budget import Budget, Price, Prices
 from playact.engine.completion import CompletionRequest
 from playact.engine.errors import BackendRefused
 from playact.engine.failures import FailurePolicy
 from playact.engine.journal.standing import Standing
+from playact.engine.journal.tally import Tally
 
 PAIR = (Agent(Persona(name="Ann")), Agent(Persona(name="Ben")))
 
 
-def reported(journal: Path | None = None, *, dialogs: int = 5, refused: tuple[int, ...] = ()) -> Report:
+def reported(journal: Path | None = None, *, dialogs: int = 5, refused: tuple[int, ...] = (), **more: Any) -> Report:
     """Of a run in which some dialogs are refused, by their number."""
 
     def reply(request: CompletionRequest) -> str:
@@ -32,7 +37,8 @@ def reported(journal: Path | None = None, *, dialogs: int = 5, refused: tuple[in
         report = Report()
         policy = FailurePolicy(stop_share=None)
         scenarios = [Scenario(cast=PAIR, max_turns=2, context=f"<{number}>") for number in range(dialogs)]
-        async with Simulation(model=ScriptedBackend(reply), journal=journal, seed=1, failures=policy) as simulation:
+        model = ScriptedBackend(reply, max_tokens=5)
+        async with Simulation(model=model, journal=journal, seed=1, failures=policy, **more) as simulation:
             async for dialog in simulation.run(scenarios):
                 report.take(dialog)
             report.close(simulation)
@@ -118,7 +124,40 @@ def test_where_the_dialogs_are_is_said(tmp_path: Path) -> None:
         after = reported().kept(file, None, is_shown=False)
 
     assert before == [f"no dialogs are in {path}"]
-    assert after == [f"1 dialogs are in {path}"]
+    assert after == [f"1 dialog is in {path}"]
+
+
+def test_one_of_anything_is_one() -> None:
+    count, turns = reported(dialogs=1).lines("")
+
+    assert count.startswith("1 dialog in ")
+    assert turns.startswith("2 turns, ")
+    assert over(Tally(ended=Counter(failed=1)), 1) == "1 of 1 dialog is over: 1 failed"
+    assert over(Tally(ended=Counter(failed=30)), None) == "30 of an open number of dialogs are over: 30 failed"
+
+
+def test_the_cost_is_said_to_the_hundredth_of_a_cent_or_two_digits() -> None:
+    cheap = reported(prices=Prices({"scripted": Price(10**6, 10**6, 10**6)}))
+
+    (line,) = [line for line in cheap.lines("") if line.startswith("cost ")]
+    assert re.fullmatch(r"cost 0\.00\d+ US dollars", line)
+    assert cheap.as_json(None)["usd"] > 0
+
+
+def test_the_models_without_a_known_price_are_named_and_the_cost_is_null() -> None:
+    report = reported(prices=Prices({}))
+
+    assert "cost unknown: no price is known of scripted; give it in a file, --prices FILE" in report.lines("")
+    assert (report.as_json(None)["usd"], report.as_json(None)["unpriced"]) == (None, ["scripted"])
+
+
+def test_a_budget_that_allows_no_call_is_not_called_spent() -> None:
+    prices = Prices({"scripted": Price(10**10, 10**10, 10**10)})
+
+    *_, line = reported(prices=prices, budget=Budget(usd="0.01"), dialogs=1).lines("")
+
+    assert line.startswith("the budget of 0.01 US dollars does not allow another call: 0.01 is left, and one may take ")
+    assert line.endswith("; raise the cap, or set a lower max_tokens")
 
 
 def test_endings_are_words() -> None:

@@ -20,7 +20,7 @@ def at_the_till(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SESSION = {"dialogs", "failed", "ended", "turns", "tokens", "prompt_tokens", "calls", "retries", "seconds"}
-RUN = (SESSION - {"retries"}) | {"digest", "usd", "seed", "model", "planned", "left", "journal", "session"}
+RUN = (SESSION - {"retries"}) | {"digest", "usd", "unpriced", "seed", "model", "planned", "left", "journal", "session"}
 
 
 def test_0_when_all_is_well(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,7 +37,7 @@ def test_without_a_journal_the_figures_are_those_of_the_session(
 ) -> None:
     assert main(["run", str(place.scenario), "--model", "scripted", "--json", "--quiet"]) == 0
 
-    assert set(json.loads(capsys.readouterr().out)) == SESSION | {"digest", "usd", "seed", "model"}
+    assert set(json.loads(capsys.readouterr().out)) == SESSION | {"digest", "usd", "unpriced", "seed", "model"}
 
 
 def test_1_when_a_dialog_failed_and_the_rows_say_why(

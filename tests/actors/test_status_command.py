@@ -41,9 +41,9 @@ def test_a_run_that_is_complete(place: Place, capsys: pytest.CaptureFixture[str]
     said = status(place, capsys).splitlines()
 
     assert said[0] == f"{place.journal}: is complete"
-    assert said[1] == "10 of 10 dialogs are over: 10 turn limit; 0 live"
+    assert said[1] == "10 of 10 dialogs are over: 10 turn limit; 0 begun"
     assert said[2].startswith("80 turns, 80 calls, ")
-    assert "in one session; lately " in said[3]
+    assert said[3].endswith(" in 1 session")
     assert said[4] == f"model scripted, seed 7; digest of what is over {place.digest()}"
     assert len(said) == 5
 
@@ -54,11 +54,42 @@ def test_a_run_whose_budget_was_spent(place: Place, capsys: pytest.CaptureFixtur
     said = status(place, capsys)
     content = as_json(place, capsys)
 
-    assert f"{place.journal}: is not being played\n" in said
-    assert "of a budget of calls=43\n" in said
-    assert f"go on with: playact resume {place.journal}\n" in said
-    assert (content["state"], content["calls"]) == ("stopped", 43)
+    assert f"{place.journal}: is not being played, for the budget is spent\n" in said
+    assert "used of the budget: calls 43 of 43\n" in said
+    assert "the budget of 43 calls is spent; go on with a higher cap\n" in said
+    assert f"; {len(content['live'])} begun\n" in said
+    assert "cost" not in said
+    assert f"go on with: playact resume {place.journal} --budget CAPS, with more than before\n" in said
+    assert (content["state"], content["calls"]) == ("spent", 43)
+    assert content["budget"] == {"calls": {"used": 43, "cap": 43}}
+    assert content["budget_end"] == "the budget of 43 calls is spent; go on with a higher cap"
     assert content["left"] == 10 - content["over"] > 0
+
+
+def test_of_a_budget_that_was_raised_and_did_no_more_is_said_than_what_is_used(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(place, "--budget", "calls=43,usd=5")
+    assert main(["resume", str(place.journal), "--budget", "calls=1000,seconds=3600", "--quiet"]) == 0
+
+    said = status(place, capsys)
+
+    assert said.startswith(f"{place.journal}: is complete\n")
+    assert "used of the budget: usd 0.00 of 5, calls 80 of 1000, seconds " in said
+    assert "is spent" not in said
+
+
+def test_where_no_price_is_known_the_cost_is_not_said(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", place.till.base_url)
+        patch.setenv("OPENAI_API_KEY", KEY)
+        assert run(place, model="openai:any", dialogs=2) == 0
+
+    said = status(place, capsys)
+    content = as_json(place, capsys)
+
+    assert "cost unknown: no price was known of 16 of 16 calls\n" in said
+    assert (content["usd"], content["unpriced_calls"]) == (None, 16)
 
 
 def test_failures_are_told_by_reason(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,6 +129,9 @@ def test_the_form_of_the_json(place: Place, capsys: pytest.CaptureFixture[str]) 
         "prompt_tokens": "int",
         "tokens": "int",
         "usd": "float",
+        "unpriced_calls": "int",
+        "budget": "dict",
+        "budget_end": "str",
         "turns_per_s": "float",
         "seconds": "float",
         "sessions": "int",

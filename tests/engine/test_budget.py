@@ -74,7 +74,7 @@ async def test_a_budget_below_the_first_call_ends_the_run_without_one_and_says_s
     assert backend.statistics()["calls"] == 0
     assert ended(dialogs).keys() <= {"budget"}
     assert simulation.purse is not None
-    assert "0.09 is left, and it could take 0.1; raise the cap" in str(simulation.purse.end)
+    assert "0.09 is left, and one may take up to 0.1; raise the cap" in str(simulation.purse.end)
 
 
 async def test_calls_under_way_when_the_budget_is_spent_are_finished_and_their_replies_kept() -> None:
@@ -103,9 +103,78 @@ async def test_a_cap_on_time_ends_the_run_when_it_is_over() -> None:
         model=model(latency=Latency(7.0)), budget=Budget(seconds=20), concurrency=2, clock=clock
     ) as simulation:
         dialogs = [dialog async for dialog in simulation.run([FOUR_TURNS] * 50)]
-        assert clock.now() == 21  # the third call of each began before, and was let finish
+        assert clock.now() == 20  # the third call of each was under way
+        assert simulation.purse is not None
+        assert str(simulation.purse.end) == "the budget of 20 seconds is spent; go on with a higher cap"
+        assert (simulation.purse.account.spent.calls, simulation.purse.account.reserved) == (6, Amount())
 
     assert ended(dialogs) == {"budget": 2}
+    assert [len(dialog) for dialog in dialogs] == [2, 2]
+
+
+async def test_calls_that_are_given_up_when_time_is_over_cost_their_most_and_those_that_wait_nothing() -> None:
+    clock = VirtualClock()
+    slow = model(latency=Latency(7.0), in_flight=2)
+    async with Simulation(
+        model=slow, budget=Budget(seconds=10, usd=5), prices=TEN_CENTS_A_CALL, concurrency=5, clock=clock
+    ) as simulation:
+        dialogs = [dialog async for dialog in simulation.run([FOUR_TURNS] * 50)]
+        assert clock.now() == 10
+        assert simulation.statistics().usd == 0.4
+
+    assert sum(map(len, dialogs)) == 2
+    assert slow.statistics()["calls"] == 4
+    assert ended(dialogs) == {"budget": 5}
+
+
+async def test_a_run_that_ends_before_its_time_is_over_is_not_touched() -> None:
+    async with Simulation(
+        model=model(latency=Latency(7.0)), budget=Budget(seconds=28.5), clock=VirtualClock()
+    ) as simulation:
+        dialogs = [dialog async for dialog in simulation.run([FOUR_TURNS] * 9)]
+
+    assert ended(dialogs) == {"turn_limit": 9}
+    assert not simulation.is_out_of_money
+
+
+# --- Without a budget. ---
+
+
+async def test_what_a_run_costs_is_known_without_a_budget() -> None:
+    async with Simulation(model=model(), prices=TEN_CENTS_A_CALL) as simulation:
+        assert simulation.statistics().usd == 0.0
+        async for _ in simulation.run([FOUR_TURNS] * 5):
+            pass
+        now = simulation.statistics()
+
+    assert now.usd == 2.0
+    assert now.unpriced == ()
+
+
+async def test_models_whose_price_is_not_known_are_named_and_the_cost_is_not_said() -> None:
+    odd = Agent(Persona(name="Cy"), model=ScriptedBackend(numbered, name="odd:one"))
+    async with Simulation(model=model(), prices=TEN_CENTS_A_CALL) as simulation:
+        async for _ in simulation.run([Scenario(cast=(CAST[0], odd), max_turns=4)]):
+            pass
+        now = simulation.statistics()
+
+    assert now.usd is None
+    assert now.unpriced == ("odd:one",)
+
+
+async def test_the_models_that_ship_with_playact_cost_nothing_unless_a_user_says_so() -> None:
+    async with Simulation(model=ScriptedBackend()) as simulation:
+        async for _ in simulation.run([FOUR_TURNS]):
+            pass
+        assert simulation.statistics().usd == 0.0
+
+    own = Prices({"scripted": Price(10**9, 0, 10**9)})
+    async with Simulation(model=ScriptedBackend(), prices=own) as simulation:
+        async for _ in simulation.run([FOUR_TURNS]):
+            pass
+        now = simulation.statistics()
+
+    assert now.usd == now.prompt_tokens / 1000 > 0
 
 
 async def test_nobody_waits_to_try_again_for_longer_than_calls_may_begin() -> None:
@@ -296,6 +365,45 @@ class TestOverSessions:
         )
 
         assert ended(dialogs) == {"turn_limit": 2}
+
+    async def test_a_dialog_whose_call_was_given_up_for_time_goes_on_with_more_of_it(self, tmp_path: Path) -> None:
+        async def stuck(request: CompletionRequest) -> Completion:
+            if request.sequence == 2:
+                await anyio.sleep_forever()
+            return numbered(request)
+
+        slow = ScriptedBackend(stuck, name="priced")
+        stopped = await play(tmp_path / "cut.db", 2, model=slow, budget=Budget(seconds=0.2))
+        assert stopped.is_out_of_money
+        assert len(stopped.cut_short) == 2
+
+        _, dialogs = await resume(tmp_path / "cut.db", model=model(), budget=Budget(seconds=600))
+        await play(tmp_path / "whole.db", 2, model=model())
+
+        assert ended(dialogs) == {"turn_limit": 2}
+        assert digests(tmp_path / "cut.db") == digests(tmp_path / "whole.db")
+
+    async def test_the_cost_of_earlier_sessions_counts_without_a_budget_too(self, tmp_path: Path) -> None:
+        backend = model()
+        async with Simulation(
+            journal=tmp_path / "cut.db", model=backend, prices=TEN_CENTS_A_CALL, concurrency=1
+        ) as first:
+            run = first.run([FOUR_TURNS] * 2)
+            await anext(run)
+
+        resumed, _ = await resume(tmp_path / "cut.db", model=backend)
+
+        assert resumed.statistics().usd == 0.8
+
+    async def test_a_price_that_was_not_known_in_one_session_leaves_the_cost_unknown(self, tmp_path: Path) -> None:
+        await play(tmp_path / "run.db", 1, model=model(), failures=FailurePolicy(salvage=False))
+
+        resumed, _ = await resume(tmp_path / "run.db", model=model(), prices=TEN_CENTS_A_CALL, dialogs=2)
+
+        assert resumed.statistics().usd is None
+        assert resumed.statistics().unpriced == ()
+        assert resumed.journal is not None
+        assert resumed.journal.tally.unpriced == 4
 
     async def test_a_budget_that_is_spent_while_dialogs_wait_for_a_second_chance_keeps_them(
         self, tmp_path: Path

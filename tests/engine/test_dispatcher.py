@@ -42,7 +42,7 @@ class Caller:
         self.number = number
         self.replies: list[str] = []
 
-    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int) -> None:
+    def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int | None) -> None:
         self.replies.append(completion.text)
 
 
@@ -140,7 +140,7 @@ async def test_a_call_is_tried_again_after_its_wait_and_tells_of_it() -> None:
     assert completion.text == "at last"
     assert [fact.attempt for fact in told if isinstance(fact, CallRetried)] == [1, 2]
     assert waited == pytest.approx(sum(fact.wait_s for fact in told if isinstance(fact, CallRetried)))
-    assert (calls.traffic.calls, calls.traffic.failed_calls, calls.traffic.retries) == (1, 2, 2)
+    assert (calls.answered.calls, calls.failed_calls, calls.retries) == (1, 2, 2)
 
 
 async def test_others_go_on_while_a_call_waits_to_be_tried_again() -> None:
@@ -226,7 +226,7 @@ async def test_a_reply_is_taken_before_the_call_counts_as_over() -> None:
     seen: list[int] = []
 
     class Watchful(Caller):
-        def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int) -> None:
+        def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int | None) -> None:
             seen.append(purse.account.reserved.calls)
 
     async with Bus("run", VirtualClock()) as bus:

@@ -91,9 +91,37 @@ def test_a_users_table_stands_over_ours(tmp_path: Path) -> None:
     prices = Prices.load(own)
 
     assert prices.of("openai:mine") == Price(1_000_000, 2_000_000, 1_000_000)
-    assert prices.of("openai:gpt-4.1") == Price(3_000_000, 4_000_000, 3_000_000)
+    assert prices.of("openai:gpt-4.1") == Price(3_000_000, 4_000_000, 3_000_000, 32768)
     assert prices.of("openai:gpt-5") is not None
     assert prices.source == str(own)
+
+
+@pytest.mark.parametrize(
+    ("own", "price"),
+    [
+        ({"output": 2}, Price(400_000, 2_000_000, 100_000, 32768)),
+        ({"cached_input": 0.3}, Price(400_000, 1_600_000, 300_000, 32768)),
+        ({"max_output_tokens": 100}, Price(400_000, 1_600_000, 100_000, 100)),
+        ({"input": 9, "cached_input": 1}, Price(9_000_000, 1_600_000, 1_000_000, 32768)),
+    ],
+)
+@pytest.mark.parametrize("date", ["", "-2025-04-14"])
+def test_what_a_users_price_leaves_out_is_as_in_our_table(
+    tmp_path: Path, own: dict[str, float], price: Price, date: str
+) -> None:
+    model, path = f"openai:gpt-4.1-mini{date}", tmp_path / "prices.json"
+    path.write_text(json.dumps({"models": {model: own}}))
+
+    assert Prices.load(path).of(model) == price
+
+
+def test_a_discount_on_cached_input_is_not_counted_on_where_a_user_says_what_input_costs(tmp_path: Path) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text('{"models": {"openai:gpt-4.1-mini": {"input": 0.8}}}')
+
+    price = Prices.load(path).of("openai:gpt-4.1-mini")
+
+    assert price == Price(800_000, 1_600_000, 800_000, 32768)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +134,8 @@ def test_a_users_table_stands_over_ours(tmp_path: Path) -> None:
         ('{"models": {"a:b": {"input": true, "output": 1}}}', "True is no price"),
         ('{"models": {"a:b": {"input": NaN, "output": 1}}}', "nan is no price"),
         ('{"models": {"a:b": {"input": 1, "output": 1, "max_output_tokens": 0}}}', "above 0"),
-        ('{"models": {"a:b": 5}}', "a:b"),
+        ('{"models": {"a:b": 5}}', "a:b: a price is an object such as .*, not 5"),
+        ('{"models": {"scripted": {"inputs": 5}}}', "scripted: inputs is nothing that a price has, which is input, "),
     ],
 )
 def test_what_is_wrong_in_a_price_file_is_said(tmp_path: Path, text: str, message: str) -> None:

@@ -26,7 +26,7 @@ def purse(**caps: Any) -> Purse:
 @pytest.mark.parametrize("cap", [-1, float("nan"), float("inf"), "a lot", True])
 def test_a_cap_is_a_number_from_0_up(cap: Any) -> None:
     for name in ("usd", "seconds"):
-        with pytest.raises(ValueError, match="a cap is a number"):
+        with pytest.raises(ValueError, match=f"{name}: a cap is a number from 0 up, not {cap!r}"):
             Caps(**{name: cap})
 
 
@@ -34,8 +34,28 @@ def test_a_cap_is_a_number_from_0_up(cap: Any) -> None:
 def test_tokens_and_calls_are_whole_numbers(name: str) -> None:
     caps: dict[str, Any] = {name: 1.5}
 
-    with pytest.raises(ValueError, match="whole numbers"):
+    with pytest.raises(ValueError, match=rf"{name}: a cap is a whole number from 0 up, not 1\.5"):
         Caps(**caps)
+
+
+def test_the_caps_on_a_dialog_may_be_a_dict() -> None:
+    caps: Any = {"calls": 2, "usd": "0.10"}
+
+    assert Budget(per_dialog=caps) == Budget(per_dialog=Caps(calls=2, usd="0.10"))
+
+
+@pytest.mark.parametrize(
+    ("caps", "error", "message"),
+    [
+        ({"seconds": 2}, ValueError, "a dialog has no cap on seconds"),
+        ({"call": 2}, ValueError, "per_dialog: call is no cap; caps are usd, tokens and calls"),
+        ({"calls": -1}, ValueError, "calls: a cap is a whole number"),
+        (5, TypeError, r"per_dialog: say Caps\(...\)"),
+    ],
+)
+def test_what_is_no_cap_on_a_dialog_is_refused(caps: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Budget(per_dialog=caps)
 
 
 def test_dollars_are_taken_exactly_from_any_way_of_writing_them() -> None:
@@ -66,7 +86,9 @@ def test_a_run_ends_when_a_call_does_not_fit_even_if_those_under_way_cost_nothin
     assert spending.may_go(Amount(1, 60), None)
     spending.settle(Amount(1, 60), Amount(1, 50), None)
 
-    with pytest.raises(BudgetSpent, match="100 tokens does not cover the next call: 50 is left, and it could take 51"):
+    with pytest.raises(
+        BudgetSpent, match="100 tokens does not allow another call: 50 is left, and one may take up to 51"
+    ):
         spending.may_go(Amount(1, 51), None)
     with pytest.raises(BudgetSpent):
         spending.may_go(Amount(1, 1), None)  # the run has ended
@@ -88,7 +110,7 @@ def test_a_cap_below_one_call_says_what_it_would_take_and_what_to_do() -> None:
         purse(usd="0.001").may_go(Amount(1, 1, 1_234_500_000), None)
 
     assert str(caught.value) == (
-        "the budget of 0.001 US dollars does not cover the next call: 0.001 is left, and it could take 0.0012345; "
+        "the budget of 0.001 US dollars does not allow another call: 0.001 is left, and one may take up to 0.0012345; "
         "raise the cap, or set a lower max_tokens"
     )
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301  # our own
@@ -106,7 +128,7 @@ def test_a_dialog_that_meets_its_own_cap_ends_alone() -> None:
     assert spending.may_go(Amount(1), greedy)
     spending.settle(Amount(1), Amount(1), greedy)
 
-    with pytest.raises(BudgetSpent, match="1 calls a dialog") as caught:
+    with pytest.raises(BudgetSpent, match="the budget of 1 call a dialog is spent; go on with a higher cap") as caught:
         spending.may_go(Amount(1), greedy)
 
     assert not caught.value.is_of_run
@@ -134,7 +156,7 @@ def test_a_service_that_bills_more_than_was_reserved_is_asked_nothing_more() -> 
     assert spending.may_go(Amount(1, 50), None)
     spending.settle(Amount(1, 50), Amount(1, 170), None)
 
-    with pytest.raises(BudgetSpent, match="0 is left"):
+    with pytest.raises(BudgetSpent, match="the budget of 100 tokens is spent"):
         spending.may_go(Amount(1, 1), None)
 
 
@@ -152,7 +174,7 @@ def test_the_most_of_a_call_is_its_bytes_and_its_longest_reply() -> None:
 def test_a_reply_without_end_cannot_be_capped_and_the_message_says_what_to_set(caps: dict[str, Any]) -> None:
     spending = purse(**caps)
 
-    with pytest.raises(SetupError, match="set max_tokens in the model_parameters"):
+    with pytest.raises(SetupError, match="set max_tokens in the agents' model_parameters: in a scenario file as "):
         spending.most(HELLO, spending.check("priced:endless"), None)
 
 
@@ -190,6 +212,22 @@ def test_without_a_cap_on_money_an_unknown_price_is_noted_and_counts_as_nothing(
 
     assert spending.check("priced:b").is_free
     assert spending.unpriced == {"priced:b"}
+    assert spending.cost("priced:b", Usage(10, 10)) is None
+
+
+def test_without_caps_the_run_costs_what_its_replies_and_the_earlier_sessions_do() -> None:
+    spending = Purse(Budget(), PRICES, seconds=lambda: 0.0, spent=Amount(1, 5, 10**12))
+
+    assert spending.usd({}) == 1.0
+    assert spending.usd({"priced:a": Usage(10**11, 10**11), "free": Usage(9, 9)}) == 1.0 + 0.2 + 1.0
+
+
+def test_the_cost_is_unknown_as_soon_as_it_is_in_part() -> None:
+    fresh, resumed = purse(), Purse(Budget(), PRICES, seconds=lambda: 0.0, unpriced_calls=1)
+
+    assert fresh.usd({"priced:a": Usage(1, 1), "priced:b": Usage(1, 1)}) is None
+    assert fresh.unpriced == {"priced:b"}
+    assert resumed.usd({"priced:a": Usage(1, 1)}) is None
 
 
 AMOUNTS = st.builds(Amount, st.integers(0, 1), st.integers(0, 10**6), st.integers(0, 10**15))

@@ -1,0 +1,24 @@
+"""Numbers as a person reads them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+__all__ = ["counted", "dollars", "is_or_are"]
+
+
+def counted(number: object, noun: str) -> str:
+    """So many of what has a plural in s: "1 dialog", "2 dialogs", "no dialogs"."""
+    text = str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
+    return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
+
+
+def is_or_are(number: object) -> str:
+    return "is" if number == 1 else "are"
+
+
+def dollars(usd: float) -> str:
+    """With cents and the hundredth of a cent, or two digits of what is less: "12.30", "0.0512", "0.000034"."""
+    if not usd or usd >= 10:
+        return f"{usd:.2f}"
+    return f"{usd:.4f}" if usd >= 0.01 else f"{Decimal(f'{usd:.2g}'):f}"
