@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = ["add_commands"]
 
+_MOST = 10**12
 _CAPS = {"usd": Decimal, "tokens": int, "calls": int, "seconds": float}
 
 
@@ -149,19 +150,19 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _positive(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
-    if number < 1:
+    if not 1 <= number <= _MOST:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return number
 
 
 def _natural(text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or int(text) > _MOST:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
     return int(text)
 
 
 def _seconds(text: str) -> float:
-    return _number(text, math.inf, "a number of seconds")
+    return _number(text, 1e9, "a number of seconds")
 
 
 def _share(text: str) -> float:
@@ -186,9 +187,10 @@ def _caps(text: str, known: Mapping[str, Any] = _CAPS) -> dict[str, Any]:
             raise argparse.ArgumentTypeError(f"{part!r} is no cap; say one of {', '.join(known)}, as in usd=5")
         try:
             cap = known[name](value)
+            is_cap = math.isfinite(cap) and 0 <= cap <= _MOST
         except (ValueError, InvalidOperation):
-            cap = -1
-        if not 0 <= cap < math.inf:
+            is_cap = False
+        if not is_cap:
             kind = "whole number" if known[name] is int else "number"
             raise argparse.ArgumentTypeError(f"{name} must be a {kind} from 0 up, not {value!r}")
         caps[name] = str(cap) if isinstance(cap, Decimal) else cap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from ..engine.errors import FileInvalid, SetupError
 __all__ = ["DatasetFile"]
 
 _BLOCK = 1 << 16
+_OF_A_JOURNAL = ("", "-wal", "-shm", "-lock", "-mark", "-new")
 
 
 class DatasetFile:
@@ -25,6 +26,7 @@ class DatasetFile:
     path: a file, a pipe or a device; "-" is standard output.
     overwrites: what the file held before goes when the first dialog is written, so a run that cannot start costs
         nothing.
+    journals: what must not be written, neither they nor the files that lie beside them.
     appends: what the file holds stays, but for the torn line that a killed process may have left at its end, which
         goes when the first dialog is written: until then somebody else may be writing.
 
@@ -35,13 +37,16 @@ class DatasetFile:
     nobody reads standard output any more.
     """
 
-    def __init__(self, path: str, *, overwrites: bool = False, appends: bool = False) -> None:
+    def __init__(
+        self, path: str, *, overwrites: bool = False, appends: bool = False, journals: Sequence[Path] = ()
+    ) -> None:
         self.name = "standard output" if path == "-" else path
         self.dialogs = 0
         self.is_counted = not appends
         self._path = path
         self._overwrites = overwrites
         self._appends = appends
+        self._journals = journals
         self._file: BinaryIO
 
     def __enter__(self) -> Self:
@@ -50,6 +55,9 @@ class DatasetFile:
             return self
         if not self._path:
             raise SetupError("the name of the file to write is empty")
+        for journal in self._journals:
+            if any(_is_same(self._path, f"{journal}{ending}") for ending in _OF_A_JOURNAL):
+                raise SetupError(f"{self._path} belongs to the journal {journal}; choose another name for the dialogs")
         is_new = not os.path.isfile(self._path) or not os.path.getsize(self._path)
         if not (self._overwrites or self._appends or is_new):
             raise SetupError(f"{self._path} holds something already; choose another name or say --overwrite")
@@ -63,6 +71,15 @@ class DatasetFile:
     def is_regular(self) -> bool:
         """Whether it is a file that can be read again, not a pipe, a device or standard output."""
         return self._path != "-" and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+
+    def holds_any(self, ids: Container[str]) -> bool:
+        """Whether one of its dialogs has one of these ids; or whether it holds none at all, so that none is foreign."""
+        with open(self._path, "rb") as file:
+            first = file.readline()
+            if not first.endswith(b"\n"):
+                return first[:1] in (b"", b"{")  # nothing yet, or the torn beginning of a dialog
+            file.seek(0)
+            return any(_content(line)[0] in ids for line in file)
 
     def contents(self) -> list[tuple[str, str]]:
         """Id and digest of each dialog, line by line; ("", "") for a line that is no dialog."""
@@ -120,6 +137,13 @@ class DatasetFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._path != "-":
             self._file.close()
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Also over links, and when neither is there yet."""
+    if os.path.exists(path) and os.path.exists(other):
+        return os.path.samefile(path, other)
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _line(dialog: Dialog) -> bytes:

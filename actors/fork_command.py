@@ -70,6 +70,7 @@ class ForkCommand:
             out=self.out,
             overwrites=self.overwrites,
             journal=self.journal,
+            source=self.file,
             as_json=self.as_json,
             is_quiet=self.is_quiet,
         )

@@ -5,6 +5,7 @@ Code is never looked up by the name that a file gives: what a recipe names must 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -31,6 +32,9 @@ _STATE, _MODEL, _MEMBER = "$state", "$model", "$member"  # of a plain object, of
 _OTHERS = {"$tuple": tuple, "$set": set, "$frozenset": frozenset, "$dict": dict}  # what JSON has no form for
 _ESCAPE = "$$"  # before a user's own key that begins with a dollar
 _NAMELESS = "<"  # is in the names of lambdas, of what functions define, and of what has no name at all
+_KEY = re.compile(
+    r"(^|[-_.])(api[-_]?key|authorization|password|secret|(access|auth|bearer)[-_]?token)$", re.IGNORECASE
+)
 _OWN: tuple[type, ...] = (Agent, Persona, Context, Dialog, Parameters, RoundRobin, *orchestrators_by_name().values())
 
 
@@ -43,8 +47,13 @@ class _AnyPersona(Persona):
 def recipe_of(scenario: Scenario) -> dict[str, Any]:
     """What a scenario is made of, but for its seed; what is at its default is left out.
 
-    Raises `SetupError` when it contains itself.
+    Raises `SetupError` when it contains itself, or a key to a service: no journal keeps those.
     """
+    for name in {name for agent in scenario.cast for name in agent.model_parameters.extra}:
+        if _KEY.search(name):
+            raise SetupError(
+                f"model_parameters.extra holds {name!r}, which no journal may keep; give it by environment"
+            )
     try:
         recipe = {name: _plain(value) for name, value in _set_fields(scenario) if name not in ("seed", "cast")}
         recipe["cast"] = [_plain(agent) for agent in scenario.cast]

@@ -34,6 +34,7 @@ class ReplayCommand:
             out=self.out,
             overwrites=self.overwrites,
             is_ordered=True,
+            source=self.journal,
             as_json=self.as_json,
             is_quiet=self.is_quiet,
         )

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ import anyio
 
 from ..engine.dialog import Dialog
 from ..engine.errors import JournalBusy, SetupError, TooManyFailures, WeightsMissing
+from ..engine.journal.file import JournalFile
 from ..engine.journal.lock import JournalLock
 from ..engine.journal.standing import Standing, contents
 from ..engine.program.archive import dialogs_in
@@ -41,6 +42,7 @@ class Session:
 
     open: makes the simulation. start: has it play. dialogs: how many there are to be, unless a journal knows.
     journal: where the run is kept; dialogs that are not over there are no rows of the dataset yet.
+    source: what the dialogs come from, when that is a file that must stay as it is.
     appends: whether the dataset file is one that an earlier session began.
     """
 
@@ -52,6 +54,7 @@ class Session:
     appends: bool = False
     is_ordered: bool = False
     journal: Path | None = None
+    source: Path | None = None
     as_json: bool = False
     is_quiet: bool = False
 
@@ -66,7 +69,10 @@ class Session:
         with ExitStack() as stack:
             file = None
             if self.out is not None:
-                file = stack.enter_context(DatasetFile(self.out, overwrites=self.overwrites, appends=self.appends))
+                file = stack.enter_context(
+                    DatasetFile(self.out, overwrites=self.overwrites, appends=self.appends, journals=self._journals)
+                )
+                self._refuse_foreign(file)
             options = {"use_uvloop": find_spec("uvloop") is not None}
             try:
                 anyio.run(self._play, file, backend_options=options)
@@ -89,6 +95,19 @@ class Session:
         if self.report.has_failed:
             return _FAILED
         return _BUDGET_SPENT if self.report.spent is not None else 0
+
+    @property
+    def _journals(self) -> list[Path]:
+        return [path for path in (self.journal, self.source) if path is not None]
+
+    def _refuse_foreign(self, file: DatasetFile) -> None:
+        """A file is completed from the journal only if it holds dialogs of its run, or none. Raises `SetupError`."""
+        if self.journal is not None and self.appends and file.is_regular:
+            with closing(JournalFile.read(self.journal)) as journal:
+                if not file.holds_any({row.id for row in journal.dialogs()}):
+                    raise SetupError(
+                        f"{self.out} holds something else than dialogs of {self.journal}; say --out with another name"
+                    )
 
     async def _play(self, file: DatasetFile | None) -> None:
         """Leaves the report without statistics when a signal came before the model was ready."""

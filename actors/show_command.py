@@ -27,7 +27,7 @@ def show(file: Path, wanted: str | None, *, is_all: bool) -> int:
 
 def export(journal: Path, out: str, *, overwrites: bool) -> int:
     """Writes all dialogs of a journal that are over, by number. Raises `JournalInvalid`, `SetupError`."""
-    with DatasetFile(out, overwrites=overwrites) as file:
+    with DatasetFile(out, overwrites=overwrites, journals=[journal]) as file:
         for dialog in chosen(journal, None):
             file.write(dialog)
     print(f"{file.dialogs or 'no'} dialogs are in {file.name}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import Any
 from ..engine.budget import PICODOLLARS
 from ..engine.journal.standing import LiveDialog, Standing
 from ..engine.journal.tally import Tally
+from ..engine.transcript import plain
 from ..engine.wording import counted, dollars
 from .progress import duration
 from .report import how_to_go_on, one_line, over
@@ -27,7 +28,7 @@ def status(journal: Path, *, stuck_after_s: float, as_json: bool) -> int:
     if as_json:
         print(json.dumps(_as_json(standing, now, stuck_after_s), ensure_ascii=False))
     else:
-        print("\n".join(_lines(standing, journal, now, stuck_after_s)))
+        print("\n".join(map(plain, _lines(standing, journal, now, stuck_after_s))))
     return 0
 
 

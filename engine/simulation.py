@@ -30,6 +30,7 @@ from .heap import tuned_collector
 from .journal import Diary, Disk, Journal, JournalLock, WriterThread
 from .journal.rows import DialogRow
 from .journal.tally import Tally
+from .log import logger
 from .messages import Fact
 from .models import Models, chosen_model
 from .performance import Performance, Playable
@@ -163,6 +164,7 @@ class Simulation:
     async def __aenter__(self) -> Self:
         if self._bus is not None:
             raise SimulationClosed
+        logger()  # made now: in the middle of a run there may be no file left to open, and an import needs one
         async with AsyncExitStack() as stack:
             if self._path is not None:
                 stack.enter_context(JournalLock(self._path))

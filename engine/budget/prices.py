@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -135,6 +135,8 @@ def _read(text: str, path: str, under: Prices) -> tuple[dict[str, Price], str]:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise FileInvalid(path, error.lineno, f"is not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
+        raise FileInvalid(path, None, f"is no price table: {error}") from error
     models = content.get("models") if isinstance(content, dict) else None
     if not isinstance(models, dict):
         raise FileInvalid(path, None, 'has no "models", an object from model strings to prices')
@@ -151,8 +153,8 @@ def _picodollars(dollars: object) -> int:
     """A token's share of a price, rounded up, so that what is reserved is never too little."""
     try:
         exact = Decimal(str(dollars)) * PICODOLLARS / _PER
-    except InvalidOperation as error:
+    except (InvalidOperation, Overflow) as error:
         raise ValueError(f"{dollars!r} is no price") from error
-    if not (exact.is_finite() and exact >= 0) or isinstance(dollars, bool):
+    if not (exact.is_finite() and 0 <= exact <= PICODOLLARS) or isinstance(dollars, bool):
         raise ValueError(f"{dollars!r} is no price")
     return int(exact.to_integral_value(rounding="ROUND_CEILING"))

@@ -60,6 +60,8 @@ def discard(path: Path) -> None:
 def _refuse_what_is_there(path: Path) -> None:
     if path.is_dir():
         raise JournalInvalid(str(path), "is a folder; say a file in it")
+    if path.exists() and not path.is_file():
+        raise JournalInvalid(str(path), "is no plain file; say another name")
     if path.exists() and path.stat().st_size:
         raise JournalInvalid(str(path), f"holds something already; go on with `playact resume {path}` or say another")
     log = write_ahead_log_of(path)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .. import messages
 from ..completion import Completion, ToolCall, Usage
-from ..errors import CodeMissing
+from ..errors import CodeMissing, JournalInvalid
 from ..messages import Fact
 
 __all__ = ["Entry", "ANSWER", "REPLY", "completion_of", "encoded", "encoded_fact", "encoded_reply", "fact_of"]
@@ -37,8 +37,17 @@ class Entry(NamedTuple):
         return self.kind not in (REPLY, ANSWER)
 
     def content(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self.body)
+        """Raises `JournalInvalid` when the body is not what it should be."""
+        try:
+            content = json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise self.not_understood(error) from error
+        if not isinstance(content, dict):
+            raise self.not_understood("no object")
         return content
+
+    def not_understood(self, why: object) -> JournalInvalid:
+        return JournalInvalid("the journal", f"has an entry {self.position}, {self.kind}, that makes no sense: {why}")
 
 
 def encoded(content: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from ..errors import JournalInvalid
+from ..errors import JournalInvalid, JournalUnwritable
 from .connection import TROUBLE, closed_on_failure, connected, connected_for_reading, found, told, told_as_unwritable
 from .creation import create_whole, discard
 from .entry import Entry
@@ -40,6 +40,7 @@ class JournalFile:
         self.damage: str | None = None
         self._database = database
         self._mark = mark  # None for those who only read
+        self._place = _place(path) if mark is not None else None
         self._commits = 0
         self._has_committed = False
         self._is_closed = False
@@ -128,6 +129,8 @@ class JournalFile:
         """Makes a batch durable, all of it or nothing. Raises `JournalUnwritable`."""
         database = self._database
         batch.meta["commits"] = str(self._commits + 1)
+        if _place(self.path) != self._place:  # what is written now would be found by nobody
+            raise JournalUnwritable(str(self.path), "it is no longer where it was")
         with told_as_unwritable(self.path):
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -158,7 +161,7 @@ class JournalFile:
 
     def config(self) -> dict[str, Any]:
         """How the run was set up. Raises `JournalInvalid`."""
-        return self._parsed("config", json.loads)  # type: ignore[no-any-return]  # it is JSON
+        return self._parsed("config", _object)  # type: ignore[no-any-return]  # as the parser gives it
 
     def tally(self) -> Tally:
         """What the log holds, in numbers. Raises `JournalInvalid`."""
@@ -327,3 +330,19 @@ def _put(database: sqlite3.Connection, batch: Batch) -> None:
         rows = map(sealed_dialog, batch.dialogs.values())
         put("INSERT OR REPLACE INTO dialog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     put("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", map(sealed, batch.meta.items()))
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Which file of the system a path leads to, None for none."""
+    try:
+        there = os.stat(path)
+    except OSError:
+        return None
+    return there.st_dev, there.st_ino
+
+
+def _object(text: str) -> dict[str, Any]:
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise TypeError("it is no object")
+    return content

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from ..errors import JournalBusy, JournalUnwritable
+from ..errors import JournalBusy, JournalInvalid, JournalUnwritable
 
 __all__ = ["JournalLock"]
 
@@ -23,6 +23,8 @@ class JournalLock:
     """
 
     def __init__(self, journal: Path) -> None:
+        if journal.is_dir():
+            raise JournalInvalid(str(journal), "is a folder; say a file in it")
         try:
             self._path = _beside(journal)
             self._file = self._locked()

@@ -90,7 +90,7 @@ def _read(file: JournalFile, holder: str | None) -> Standing:
             digest.add_digest(row.digest)
         if row.reason == "failed" and row.last is not None:
             (last,) = file.entries(row.last, row.last)
-            ending = last.content()
+            ending = {"detail": "", "error": "", **last.content()}
             count, error = failed.get(ending["detail"], (0, ending["error"] or ""))
             failed[ending["detail"]] = (count + 1, error)
     is_complete = tally.total is not None and tally.over >= tally.total

@@ -133,7 +133,12 @@ class _Reader:
         self._dialog = dialog
 
     def take(self, entry: Entry) -> None:
-        content = entry.content()
+        try:
+            self._take(entry, entry.content())
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise entry.not_understood(error) from error
+
+    def _take(self, entry: Entry, content: dict[str, Any]) -> None:
         if entry.kind == REPLY:
             self.replies.append(content)
             self.spent += Amount(1, Usage(*content["usage"]).total_tokens, content.get("cost") or 0)

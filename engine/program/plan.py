@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from ..errors import SetupError
+from ..errors import JournalInvalid, SetupError
 from ..journal.file import JournalFile
 from .fork import Fork
 
@@ -87,17 +87,28 @@ class Plan:
                 self._known.clear()
                 missing = {recipe for recipe, _ in wanted.values()}
             self._known |= self._file.recipes(missing)
-        return {number: {**json.loads(self._known[recipe]), "seed": seed} for number, (recipe, seed) in wanted.items()}
+        try:
+            known = {recipe: json.loads(self._known[recipe]) for recipe, _ in wanted.values()}
+            return {number: {**known[recipe], "seed": seed} for number, (recipe, seed) in wanted.items()}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _no_recipe(error) from error
 
 
 def scenario_of(recipe: Mapping[str, Any], code: Sequence[object], *, plays: bool = True) -> Playable:
     """The scenario that a recipe is of; without `plays` it need only know its cast and where and why it meets.
 
-    Raises `CodeMissing` when it needs code that was not given.
+    Raises `CodeMissing` when it needs code that was not given, `JournalInvalid` for what is no recipe.
     """
-    if Fork.is_recipe(recipe):
-        return Fork.from_recipe(recipe, lambda inner: scenario_of(inner, code, plays=plays))
-    return _scenario_maker()(recipe, code, plays)
+    try:
+        if Fork.is_recipe(recipe):
+            return Fork.from_recipe(recipe, lambda inner: scenario_of(inner, code, plays=plays))
+        return _scenario_maker()(recipe, code, plays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, AssertionError) as error:
+        raise _no_recipe(error) from error
+
+
+def _no_recipe(error: Exception) -> JournalInvalid:
+    return JournalInvalid("the journal", f"has a scenario that cannot be understood: {error}")
 
 
 def encoded_recipe(scenario: Playable) -> str:

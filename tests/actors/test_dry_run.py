@@ -59,7 +59,7 @@ def plan(seed: int, clock: VirtualClock, dialogs: int, concurrency: int) -> DryR
     )
 
 
-async def whole_run(seed: int, dialogs: int, concurrency: int) -> dict[str, float | None]:
+async def whole_run(seed: int, dialogs: int, concurrency: int) -> dict[str, float]:
     """What the run took that a dry run foretells."""
     clock = VirtualClock()
     run = plan(seed, clock, dialogs, concurrency)
@@ -70,6 +70,7 @@ async def whole_run(seed: int, dialogs: int, concurrency: int) -> dict[str, floa
         async for dialog in simulation.run(run.scenarios):
             dataset_bytes += len(dialog.to_line().encode()) + 1
         now = simulation.statistics()
+    assert now.usd is not None
     return {
         "turns": now.turns,
         "calls": now.calls,
