@@ -60,6 +60,7 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retry-failed", action="store_true", help="take up again the dialogs that have failed")
     _add_concurrency(parser, "how many dialogs are live at once; as before if not said")
     parser.add_argument("--out", metavar="PATH.jsonl", help="another file than before")
+    parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl whatever it holds now")
     _add_budget(parser)
     _add_output(parser)
 

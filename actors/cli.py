@@ -121,6 +121,7 @@ def _resume(options: argparse.Namespace) -> int:
         retries_failed=options.retry_failed,
         concurrency=options.concurrency,
         out=options.out,
+        overwrites=options.overwrite,
         budget=_caps(options),
         prices=options.prices,
         as_json=options.as_json,

@@ -27,6 +27,7 @@ class ResumeCommand:
     retries_failed: bool = False
     concurrency: int | None = None
     out: str | None = None
+    overwrites: bool = False
     budget: Mapping[str, Any] | None = None
     prices: Path | None = None
     as_json: bool = False
@@ -45,6 +46,7 @@ class ResumeCommand:
             open=lambda: self._simulation(config),
             start=lambda simulation: simulation.run(ordered=is_ordered),
             out=self.out or memo.get("out"),
+            overwrites=self.overwrites,
             appends=True,
             is_ordered=is_ordered,
             journal=self.journal,

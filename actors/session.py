@@ -102,11 +102,12 @@ class Session:
 
     def _refuse_foreign(self, file: DatasetFile) -> None:
         """A file is completed from the journal only if it holds dialogs of its run, or none. Raises `SetupError`."""
-        if self.journal is not None and self.appends and file.is_regular:
+        if self.journal is not None and self.appends and not self.overwrites and file.is_regular:
             with closing(JournalFile.read(self.journal)) as journal:
                 if not file.holds_any({row.id for row in journal.dialogs()}):
                     raise SetupError(
-                        f"{self.out} holds something else than dialogs of {self.journal}; say --out with another name"
+                        f"{self.out} holds something else than dialogs of {self.journal}; "
+                        "say --overwrite, or --out with another name"
                     )
 
     async def _play(self, file: DatasetFile | None) -> None:

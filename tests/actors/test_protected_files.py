@@ -78,7 +78,7 @@ def test_resume_leaves_the_dialogs_that_another_run_has_put_into_its_file(capsys
     assert main(other) == 0
     before = Path("run.jsonl").read_text()
 
-    assert "say --out with another name" in refused(["resume", "run.db", "-n", "5"], capsys)
+    assert "--out with another name" in refused(["resume", "run.db", "-n", "5"], capsys)
 
     assert Path("run.jsonl").read_text() == before
 

@@ -122,14 +122,16 @@ def test_overwriting_keeps_nothing_of_what_was_there(place: Place, expected: Exp
     assert place.digest() == expected.digest
 
 
-def test_a_run_that_was_to_overwrite_a_file_and_was_broken_off_before_it_did_overwrites_it_when_resumed(
+def test_a_run_that_was_to_overwrite_a_file_and_was_broken_off_before_it_did_must_be_told_again(
     place: Place, expected: Expected
 ) -> None:
     place.out.write_text("old\n" * 1000, encoding="utf-8")
     assert main(place.run_line("--overwrite", "--budget", "calls=5")) == 3
     assert place.out.read_text(encoding="utf-8").startswith("old")
 
-    assert main(place.resume_line("--budget", "calls=1000")) == 0
+    assert main(place.resume_line("--budget", "calls=1000")) == 2
+    assert place.out.read_text(encoding="utf-8").startswith("old")
+    assert main(place.resume_line("--budget", "calls=1000", "--overwrite")) == 0
 
     assert place.digest() == expected.digest
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from playact.engine.journal.standing import contents
+from playact.engine.wording import counted, is_or_are
 from tests.durability.command import Expected, Place, ended, until
 from tests.servers.counting_server import CountingServer, Manners
 
@@ -96,7 +97,8 @@ def test_a_resumed_run_that_was_asked_to_end_says_how_many_more_dialogs_there_ar
         done = ended(process)
 
     assert done.code == 143
-    assert f"{place.lines() - before} more dialogs are in {place.out}" in done.err
+    more = place.lines() - before
+    assert f"{counted(more, 'more dialog')} {is_or_are(more)} in {place.out}" in done.err
     check_kept(place)
 
 
