@@ -129,7 +129,10 @@ def _money(tally: Tally, config: Mapping[str, Any]) -> Iterator[str]:
         yield f"cost unknown: no price was known of {tally.unpriced} of {counted(tally.calls, 'call')}"
     elif usd:
         yield f"cost {dollars(usd)} US dollars{' at the most' if 'usd' in (config['budget'] or {}) else ''}"
-    told = [f"{name} {_used(name, used)} of {cap}" for name, used, cap in _caps(tally, config)]
+    told = [
+        f"{name} {_used(name, used)} of {f'{cap:g}' if name == 'seconds' else cap}"
+        for name, used, cap in _caps(tally, config)
+    ]
     if told:
         yield f"used of the budget: {', '.join(told)}"
     if tally.budget_end:
