@@ -72,6 +72,10 @@ class DatasetFile:
         """Whether it is a file that can be read again, not a pipe, a device or standard output."""
         return self._path != "-" and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
 
+    @property
+    def is_empty(self) -> bool:
+        return not os.fstat(self._file.fileno()).st_size
+
     def holds_any(self, ids: Container[str]) -> bool:
         """Whether one of its dialogs has one of these ids; or whether it holds none at all, so that none is foreign."""
         with open(self._path, "rb") as file:

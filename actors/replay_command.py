@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.errors import ReplayDiverged
-from ..engine.journal.standing import Standing
+from ..engine.journal.file import JournalFile
 from ..engine.simulation import Simulation
 from .session import Session
 
@@ -26,11 +27,12 @@ class ReplayCommand:
 
     def run(self) -> int:
         """The exit code. Raises `SetupError` for what the user must put right."""
-        was = Standing.of(self.journal)
+        with closing(JournalFile.read(self.journal)) as file:
+            over = file.tally().over
         session = Session(
             open=lambda: Simulation.replay(self.journal, tune_collector=True),
             start=lambda simulation: simulation.run(ordered=True),
-            dialogs=was.tally.over,
+            dialogs=over,
             out=self.out,
             overwrites=self.overwrites,
             is_ordered=True,

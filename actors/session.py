@@ -102,7 +102,7 @@ class Session:
 
     def _refuse_foreign(self, file: DatasetFile) -> None:
         """A file is completed from the journal only if it holds dialogs of its run, or none. Raises `SetupError`."""
-        if self.journal is not None and self.appends and not self.overwrites and file.is_regular:
+        if self.journal is not None and self.appends and not self.overwrites and file.is_regular and not file.is_empty:
             with closing(JournalFile.read(self.journal)) as journal:
                 if not file.holds_any({row.id for row in journal.dialogs()}):
                     raise SetupError(
@@ -182,11 +182,11 @@ class Session:
                 with suppress(JournalBusy), JournalLock(self.journal):  # whoever holds it now sees to the file
                     self._complete(file, self.journal)
         if not self.is_quiet:
-            is_shown = file is None and not self.as_json and report.first is not None
-            if is_shown and report.first is not None:
-                report.first.print()
+            shown = report.first if file is None and not self.as_json else None
+            if shown is not None:
+                shown.print()
             stopped_by = "" if self._signal is None else self._signal.name
-            _tell([*report.lines(stopped_by), *report.kept(file, self.journal, is_shown=is_shown)])
+            _tell([*report.lines(stopped_by), *report.kept(file, self.journal, is_shown=shown is not None)])
         if self.as_json:
             print(json.dumps(report.as_json(self.journal), ensure_ascii=False), flush=True)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from ..engine.budget import PICODOLLARS
+from ..engine.journal.file import JournalFile
 from ..engine.journal.standing import LiveDialog, Standing
 from ..engine.journal.tally import Tally
+from ..engine.program.plan import fingerprint
 from ..engine.transcript import plain
 from ..engine.wording import counted, dollars
 from .progress import duration
@@ -26,7 +29,9 @@ def status(journal: Path, *, stuck_after_s: float, as_json: bool) -> int:
     standing = Standing.of(journal)
     now = time.time()
     if as_json:
-        print(json.dumps(_as_json(standing, now, stuck_after_s), ensure_ascii=False))
+        with closing(JournalFile.read(journal)) as file:
+            about = {**_as_json(standing, now, stuck_after_s), "fingerprint": fingerprint(file)}
+        print(json.dumps(about, ensure_ascii=False))
     else:
         print("\n".join(map(plain, _lines(standing, journal, now, stuck_after_s))))
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -62,21 +63,14 @@ class Standing:
     def of(cls, path: Path) -> Standing:
         """Raises `JournalInvalid`."""
         holder = JournalLock.holder(path)
-        file = JournalFile.read(path)
-        try:
-            with file.snapshot():
-                return _read(file, holder)
-        finally:
-            file.close()
+        with closing(JournalFile.read(path)) as file, file.snapshot():
+            return _read(file, holder)
 
 
 def contents(path: Path) -> list[tuple[str, str]]:
     """Id and digest of each dialog that is over, by number. Raises `JournalInvalid`."""
-    file = JournalFile.read(path)
-    try:
+    with closing(JournalFile.read(path)) as file:
         return [(row.id, row.digest or "") for row in file.dialogs() if row.reason is not None]
-    finally:
-        file.close()
 
 
 def _read(file: JournalFile, holder: str | None) -> Standing:

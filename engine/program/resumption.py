@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -83,11 +84,8 @@ def config_of(
 
 def config_in(path: Path) -> dict[str, Any]:
     """Raises `JournalInvalid`."""
-    file = JournalFile.read(path)
-    try:
+    with closing(JournalFile.read(path)) as file:
         return file.config()
-    finally:
-        file.close()
 
 
 def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | None) -> dict[str, Any]:

@@ -137,6 +137,7 @@ def test_the_form_of_the_json(place: Place, capsys: pytest.CaptureFixture[str]) 
         "seconds": "float",
         "sessions": "int",
         "digest": "str",
+        "fingerprint": "str",
         "model": "str",
         "seed": "int",
     }
@@ -172,3 +173,17 @@ def test_a_patience_that_is_none_is_refused(place: Place, patience: str, capsys:
 
     assert end.value.code == 2
     assert "must be a number of seconds" in capsys.readouterr().err
+
+
+def test_runs_of_one_seed_model_and_plan_have_one_fingerprint(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    def fingerprint(seed: int, dialogs: int = 3) -> str:
+        place.start_anew()
+        line = place.run_line(dialogs=dialogs, seed=seed)
+        line[line.index("openai:any")] = "scripted"
+        assert main(line) == 0
+        capsys.readouterr()
+        assert main(["status", str(place.journal), "--json"]) == 0
+        return str(json.loads(capsys.readouterr().out)["fingerprint"])
+
+    assert fingerprint(seed=7) == fingerprint(seed=7)
+    assert fingerprint(seed=7) != fingerprint(seed=8)
