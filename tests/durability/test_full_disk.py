@@ -26,10 +26,19 @@ def room_for(size: int) -> Callable[[], None]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of half a MiB."""
-    folder = tmp_path / "disk"
+    yield from disk(tmp_path / "disk", "512k")
+
+
+@pytest.fixture
+def roomy_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that a run of ten dialogs cannot fill, however many transactions it makes of them."""
+    yield from disk(tmp_path / "disk", "16m")
+
+
+def disk(folder: Path, size: str) -> Iterator[Path]:
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(folder)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, text=True
     )
     if mounted.returncode:
         pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")
@@ -142,18 +151,18 @@ def test_a_full_disk_for_the_file_alone_costs_nothing_of_the_journal(
 
 
 def test_a_journal_on_a_disk_that_may_only_be_read_is_refused_in_one_line_and_can_be_looked_at(
-    small_disk: Path, server: CountingServer, tmp_path: Path
+    roomy_disk: Path, server: CountingServer, tmp_path: Path
 ) -> None:
-    place = Place(small_disk, server)
-    place.play(place.run_line(dialogs=10))
+    place = Place(roomy_disk, server)
+    assert place.play(place.run_line(dialogs=10)).code == 0
     out = str(tmp_path / "run.jsonl")
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(roomy_disk)], check=True)
 
     done = place.play(place.resume_line("-n", "20", "--out", out))
 
     assert "Read-only file system" in one_line(done)
     assert place.status()["over"] == 10
-    place.journal, place.out = small_disk / "new.db", tmp_path / "new.jsonl"
+    place.journal, place.out = roomy_disk / "new.db", tmp_path / "new.jsonl"
     assert "Read-only file system" in one_line(place.play(place.run_line()))
 
 
@@ -162,7 +171,7 @@ def test_a_journal_on_a_disk_that_may_only_be_read_is_refused_in_one_line_and_ca
 def test_a_journal_whose_file_or_folder_may_only_be_read_is_refused_in_one_line_and_can_be_looked_at(
     place: Place, tmp_path: Path, spared: str
 ) -> None:
-    place.play(place.run_line(dialogs=10))
+    assert place.play(place.run_line(dialogs=10)).code == 0
     (place.folder if spared == "journal" else place.journal).chmod(0o500)
 
     done = place.play(place.resume_line("-n", "20", "--out", str(tmp_path / "run.jsonl")))
