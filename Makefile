@@ -42,5 +42,5 @@ clean:
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[dev]'
+	$(BIN)/python -m pip install -q -e '.[dev]' -c .ci/constraints.txt
 	touch $@

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, SkipValidation
 from pydantic.dataclasses import dataclass
 
-from ..engine.completion import Backend, Parameters
+from ..engine.completion import Backend, Parameters, Think
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import DialogFailed
 from ..engine.simulation import Simulation
@@ -55,7 +55,7 @@ class Agent:
     dialogue_details, response_details: what the prompt says of the conversation and of each reply.
     example_dialogs: shown in the prompt.
     tools: plain functions, sync or async, that its model may call; see `Toolbox`.
-    think: asks the model to reason first, where the backend can.
+    think: asks the model to reason first, where the backend can; "low", "medium" or "high" says how much.
     can_finish: whether it may end the dialog (by the marker that the prompt tells it).
     system_prompt: used as it is, instead of the prompt made of all this.
     preprocess, postprocess: applied to every text it hears, and once to every text it says.
@@ -71,7 +71,7 @@ class Agent:
     response_details: str = RESPONSE_DETAILS
     example_dialogs: Annotated[Sequence[Dialog], BeforeValidator(_several)] = ()
     tools: Annotated[Sequence[Callable[..., Any]], BeforeValidator(_several)] = ()
-    think: bool = False
+    think: Think = False
     can_finish: bool = True
     orchestrators: Annotated[Sequence[SkipValidation[Orchestrator]], BeforeValidator(_orchestrators)] = ()
     system_prompt: str | None = None

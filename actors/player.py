@@ -159,4 +159,5 @@ class AgentActor(Actor):
             dialog=performance.id,
             sequence=sequence,
             attempt=draft.attempts,
+            age=performance.number,
         )

@@ -6,9 +6,9 @@ for its turn or queues: that is the scheduler's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 __all__ = [
     "Role",
@@ -19,13 +19,18 @@ __all__ = [
     "CompletionRequest",
     "Usage",
     "FinishReason",
+    "Think",
+    "TokenLogprob",
     "Completion",
+    "Delta",
     "Capabilities",
     "Backend",
+    "StreamingBackend",
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "refused"]
+Think = bool | Literal["low", "medium", "high"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,11 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """How a model is to sample; what is None is left to the backend. `extra` is passed on as it is, by name."""
+    """How a model is to sample; what is None is left to the backend.
+
+    `extra` holds what the backend knows beyond that, under the backend's own names, such as `top_k`; what it does not
+    know it refuses by name. `extra={"logprobs": True}` asks for the log-probability of each token, where it can.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
@@ -78,7 +87,9 @@ class CompletionRequest:
 
     `dialog`, `sequence` and `attempt` say which call this is: its dialog's id, the number of the call in it from 0,
     and how often it was tried before. `model` is the name after the colon of a model string; empty means the
-    backend's own. `response_schema` is a JSON schema that the reply's text must satisfy.
+    backend's own. `response_schema` is a JSON schema that the reply's text must satisfy. `think` asks the model to
+    reason first, or not to, or how much. `age` is the dialog's number in the order of admission: where an engine
+    chooses among requests by itself, the lowest goes first.
     """
 
     messages: tuple[Message, ...]
@@ -87,10 +98,11 @@ class CompletionRequest:
     seed: int | None = None
     tools: tuple[ToolSpec, ...] = ()
     response_schema: Mapping[str, object] | None = None
-    think: bool | None = None
+    think: Think | None = None
     dialog: str = ""
     sequence: int = 0
     attempt: int = 0
+    age: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +125,16 @@ class Usage:
         return self.prompt_tokens + self.completion_tokens
 
 
+class TokenLogprob(NamedTuple):
+    """A token of a reply as text, and the natural logarithm of the probability that the model gave it."""
+
+    token: str
+    logprob: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A model's reply. `model` is the name the service says it used."""
+    """A model's reply. `model` is the name the service says it used; `logprobs` are there if they were asked for."""
 
     text: str
     thinking: str = ""
@@ -123,6 +142,16 @@ class Completion:
     usage: Usage = Usage()
     finish: FinishReason = "stop"
     model: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a streamed reply has grown by. Only the last of a stream has `completion`, the reply as a whole."""
+
+    text: str = ""
+    thinking: str = ""
+    completion: Completion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +168,8 @@ class Capabilities:
     response_schema: bool = False
     seed: bool = False
     thinking: bool = False
+    streaming: bool = False
+    logprobs: bool = False
 
 
 class Backend(Protocol):
@@ -160,3 +191,14 @@ class Backend(Protocol):
     async def complete(self, request: CompletionRequest) -> Completion: ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class StreamingBackend(Backend, Protocol):
+    """A backend whose replies can be had while they come.
+
+    Joined, the texts of all deltas are the text of the completion that the last one has, which is what `complete`
+    would have given. Raises as `complete` does, at any delta; closing the generator early gives the work up.
+    """
+
+    def stream(self, request: CompletionRequest) -> AsyncGenerator[Delta, None]: ...

@@ -6,6 +6,8 @@ arguments.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 __all__ = [
     "PlayactError",
     "ActorError",
@@ -23,6 +25,7 @@ __all__ = [
     "SetupError",
     "UnknownBackend",
     "ExtraMissing",
+    "ParameterUnknown",
     "KeyMissing",
     "WeightsMissing",
     "FileInvalid",
@@ -184,6 +187,21 @@ class ExtraMissing(SetupError):
 
     def __str__(self) -> str:
         return f"{self.backend} needs the package {self.package}: pip install 'playact[{self.extra}]'"
+
+
+class ParameterUnknown(SetupError):
+    """A backend was given a parameter that it does not know."""
+
+    def __init__(self, backend: str, parameter: str, known: tuple[str, ...]) -> None:
+        super().__init__(backend, parameter, known)
+        self.backend = backend
+        self.parameter = parameter
+        self.known = known
+
+    def __str__(self) -> str:
+        close = get_close_matches(self.parameter, self.known, 1)
+        hint = f"did you mean {close[0]}?" if close else f"it knows {', '.join(sorted(self.known)) or 'none'}"
+        return f"{self.backend} knows no parameter {self.parameter}; {hint}"
 
 
 class KeyMissing(SetupError):

@@ -62,7 +62,21 @@ def test_every_package_is_in_the_package_list_and_in_the_links_for_type_checkers
 
 
 def test_importing_the_engine_brings_in_nothing_heavy() -> None:
-    heavy = {"aiohttp", "httptools", "openai", "rich", "structlog", "torch", "trio", "uvloop", "xllamacpp", "yaml"}
+    heavy = {
+        "aiohttp",
+        "httptools",
+        "jsonschema",
+        "json_repair",
+        "openai",
+        "pydantic_settings",
+        "rich",
+        "structlog",
+        "torch",
+        "trio",
+        "uvloop",
+        "xllamacpp",
+        "yaml",
+    }
     code = f"import sys, playact.engine; print(sorted({heavy!r} & set(sys.modules)))"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

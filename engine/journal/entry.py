@@ -13,7 +13,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, NamedTuple
 
 from .. import messages
-from ..completion import Completion, ToolCall, Usage
+from ..completion import Completion, TokenLogprob, ToolCall, Usage
 from ..errors import CodeMissing, JournalInvalid
 from ..messages import Fact
 
@@ -89,6 +89,8 @@ def encoded_reply(call: int, key: str, completion: Completion, **more: Any) -> s
         body += f',"finish":{_quoted(completion.finish)}'
     if completion.model:
         body += f',"model":{_quoted(completion.model)}'
+    if completion.logprobs:
+        body += f',"logprobs":{_encoder.encode(completion.logprobs)}'
     return body + "}"
 
 
@@ -100,6 +102,7 @@ def completion_of(content: Mapping[str, Any]) -> Completion:
         usage=Usage(*content["usage"]),
         finish=content.get("finish", "stop"),
         model=content.get("model", ""),
+        logprobs=tuple(TokenLogprob(*each) for each in content.get("logprobs", ())),
     )
 
 

@@ -19,9 +19,13 @@ How = Literal["close", "reset", "hang"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the server does with one request; it may break off before the reply or midway through its body."""
+    """What the server does with one request; it may break off before the reply or midway through its body.
+
+    `chunks` is a body that is sent piece by piece, as streams are; it breaks off after half of the pieces.
+    """
 
     body: bytes = b""
+    chunks: tuple[bytes, ...] = ()
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     latency_s: float = 0.0
@@ -81,6 +85,10 @@ class ChatServer:
         await self._runner.cleanup()
 
     @property
+    def address(self) -> str:
+        return self._address
+
+    @property
     def base_url(self) -> str:
         return f"{self._address}/v1"
 
@@ -116,10 +124,18 @@ class ChatServer:
     async def _play(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
         await asyncio.sleep(reply.latency_s)
         headers = {"Content-Type": "application/json", **reply.headers}
-        if reply.breaks == "never":
+        if reply.breaks == "never" and not reply.chunks:
             return web.Response(body=reply.body, status=reply.status, headers=headers)
         response = web.StreamResponse(status=reply.status, headers=headers)
-        if reply.breaks == "midway":
+        if reply.chunks and reply.breaks != "before":
+            await response.prepare(request)
+            sent = reply.chunks if reply.breaks == "never" else reply.chunks[: len(reply.chunks) // 2]
+            for chunk in sent:
+                await response.write(chunk)
+                await asyncio.sleep(0)  # so that each is a packet of its own
+            if reply.breaks == "never":
+                return response
+        elif reply.breaks == "midway":
             response.content_length = len(reply.body)
             await response.prepare(request)
             await response.write(reply.body[: len(reply.body) // 2])
