@@ -65,7 +65,8 @@ class Dialect(Protocol):
     """How one vendor's service speaks.
 
     has_ids: whether its tool calls carry ids; else the backend makes them up. reports_model: whether replies name it.
-    can: the names of what this vendor's wire has a form for, of "seed", "schema", "thinking", "logprobs", "cached".
+    can: what this vendor's wire has a form for, of "seed", "schema", "thinking", "logprobs", "cached" (tokens of the
+    prompt), "refusal", and "any parameter" where servers of the kind know different ones.
     """
 
     name: str

@@ -28,7 +28,10 @@ class OpenAIDialect:
     name = "openai"
     has_ids = True
     reports_model = True
-    can = frozenset(("seed", "schema", "thinking", "logprobs", "cached"))
+    can = frozenset(("seed", "schema", "thinking", "logprobs", "cached", "refusal", "any parameter"))
+
+    def __init__(self, transport: Literal["fast", "sdk"] = "fast") -> None:
+        self._transport = transport
 
     def say(self, said: Said, asked: Asked) -> Reply:
         if asked.body.get("stream"):
@@ -64,11 +67,9 @@ class OpenAIDialect:
             think=_think(body),
         )
 
-    def backend(
-        self, address: str, *, transport: Literal["fast", "sdk"] = "fast", **settings: Any
-    ) -> OpenAIBackend:  # the backend's own settings, as they come
-        settings = {"api_key": "sk-a-key-that-nobody-may-see", **settings}
-        return OpenAIBackend("m", base_url=f"{address}/v1", transport=transport, **settings)
+    def backend(self, address: str, **settings: Any) -> OpenAIBackend:  # the backend's own settings, as they come
+        settings = {"api_key": "sk-a-key-that-nobody-may-see", "transport": self._transport, **settings}
+        return OpenAIBackend("m", base_url=f"{address}/v1", **settings)
 
 
 def event(content: object) -> bytes:

@@ -1,0 +1,15 @@
+"""The services that the contract is held against, by name: each is a dialect over a local server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.servers.dialect import Dialect
+from tests.servers.openai_dialect import OpenAIDialect
+
+__all__ = ["DIALECTS"]
+
+DIALECTS: dict[str, Callable[[], Dialect]] = {
+    "openai": lambda: OpenAIDialect("fast"),
+    "openai through its package": lambda: OpenAIDialect("sdk"),
+}
