@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 
 import orjson
 
 from ..engine.completion import (
     Completion,
     CompletionRequest,
-    FinishReason,
+    Delta,
     Message,
     Parameters,
+    Think,
     ToolCall,
     ToolSpec,
-    Usage,
 )
 from ..engine.errors import BackendRefused, ReplyInvalid
+from .chat_reply import Json, finish_of, logprobs_of, text_of, usage_of
+from .chat_stream import StreamedReply, failure_within
+from .chat_transport import NotStreamed, Transport
 from .http_answer import Answer, failure_of, presentable
 
-__all__ = ["ChatWire", "Transport"]
+__all__ = ["ChatWire"]
 
-# What a server sent: any JSON there is. Each piece is checked where it is taken out.
-Json = Any
-
-_FINISH: Mapping[object, FinishReason] = {
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "refused",
-}
-
-
-class Transport(Protocol):
-    """Carries a body to the service and brings back its answer, of whatever status."""
-
-    async def post(self, body: bytes) -> Answer: ...
-
-    async def aclose(self) -> None: ...
+# Models before GPT-5.1 know "minimal" in the place of "none" and say so; `extra={"reasoning_effort": ...}` goes first.
+_EFFORT: Mapping[Think, str] = {False: "none", True: "medium"}
 
 
 class ChatWire:
@@ -66,21 +54,48 @@ class ChatWire:
         self._defaults = self._sampling(defaults)
 
     async def complete(self, request: CompletionRequest) -> Completion:
+        return self._read(await self._transport.post(self._written(self._body(request))))
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Delta, None]:
+        """As `complete`, in deltas. A service that has no streams answers in one."""
+        body = {"stream_options": {"include_usage": True}, **self._body(request), "stream": True}
+        reply = StreamedReply()
         try:
-            body = orjson.dumps(self._body(request), default=dict)  # a Mapping need not be a dict
+            async with aclosing(self._transport.events(self._written(body))) as events:
+                async for event in events:
+                    if isinstance(event, dict) and event.get("error"):
+                        raise failure_within(self._backend, event, self._secrets)
+                    delta = reply.take(event)
+                    if delta is not None:
+                        yield delta
+            completion = reply.completion()
+        except NotStreamed as whole:
+            completion = self._read(whole.answer)
+            yield Delta(completion.text, completion.thinking)
+        except ValueError as error:  # a JSONDecodeError is one
+            raise self._invalid(f"the reply is no stream of a chat completion: {error}") from error
+        yield Delta(completion=completion)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    def _written(self, body: dict[str, object]) -> bytes:
+        try:
+            return orjson.dumps(body, default=dict)  # a Mapping need not be a dict
         except orjson.JSONEncodeError as error:
             raise BackendRefused(self._backend, f"the request cannot be written as JSON: {error}") from error
-        answer = await self._transport.post(body)
+
+    def _read(self, answer: Answer) -> Completion:
         if not 200 <= answer.status < 300:
             raise failure_of(self._backend, answer, self._secrets)
         try:
             return _completion(orjson.loads(answer.body))
         except ValueError as error:  # a JSONDecodeError is one
-            reason = f"the reply is no chat completion ({error}): {answer.body[:4096].decode(errors='replace')}"
-            raise ReplyInvalid(self._backend, presentable(reason, self._secrets)) from error
+            said = answer.body[:4096].decode(errors="replace")
+            raise self._invalid(f"the reply is no chat completion ({error}): {said}") from error
 
-    async def aclose(self) -> None:
-        await self._transport.aclose()
+    def _invalid(self, reason: str) -> ReplyInvalid:
+        return ReplyInvalid(self._backend, presentable(reason, self._secrets))
 
     def _body(self, request: CompletionRequest) -> dict[str, object]:
         body: dict[str, object] = {
@@ -95,10 +110,24 @@ class ChatWire:
         if request.response_schema is not None:
             named = {"name": "reply", "strict": True, "schema": request.response_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": named}
-        if request.think is not None and not self._vendor:
-            body["chat_template_kwargs"] = {"enable_thinking": request.think}
+        if request.think is not None:
+            self._ask_to_think(body, request.think)
         body.update(self._sampling(request.parameters))
         return body
+
+    def _ask_to_think(self, body: dict[str, object], think: Think) -> None:
+        """OpenAI's own models take an effort; of others the template is told, and an effort where there is one.
+
+        Of the levels vLLM hears `reasoning_effort`, llama.cpp the template's argument; a template that knows an
+        argument not at all leaves it alone.
+        """
+        if self._vendor:
+            body["reasoning_effort"] = _EFFORT.get(think, think)
+        elif isinstance(think, bool):
+            body["chat_template_kwargs"] = {"enable_thinking": think}
+        else:
+            body["reasoning_effort"] = think
+            body["chat_template_kwargs"] = {"enable_thinking": True, "reasoning_effort": think}
 
     def _sampling(self, parameters: Parameters) -> dict[str, object]:
         given: dict[str, object] = {}
@@ -143,15 +172,16 @@ def _completion(reply: Json) -> Completion:
     try:
         choice = reply["choices"][0]
         message = choice["message"]
-        text, refusal = _text(message, "content"), _text(message, "refusal")
-        finish = _FINISH.get(choice.get("finish_reason"), "stop")
+        text, refusal = text_of(message, "content"), text_of(message, "refusal")
+        finish, logprobs = finish_of(choice.get("finish_reason")), choice.get("logprobs")
         return Completion(
             text=text or refusal,
-            thinking=_text(message, "reasoning_content") or _text(message, "reasoning"),
+            thinking=text_of(message, "reasoning_content") or text_of(message, "reasoning"),
             tool_calls=tuple(_read_call(call) for call in message.get("tool_calls") or ()),
-            usage=_usage(reply.get("usage")),
+            usage=usage_of(reply.get("usage")),
             finish="refused" if refusal else finish,
-            model=_text(reply, "model"),
+            model=text_of(reply, "model"),
+            logprobs=logprobs_of(logprobs) if logprobs else (),
         )
     except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
@@ -159,29 +189,4 @@ def _completion(reply: Json) -> Completion:
 
 def _read_call(call: Json) -> ToolCall:
     function = call["function"]
-    return ToolCall(_text(call, "id"), _text(function, "name"), _text(function, "arguments"))
-
-
-def _usage(usage: Json) -> Usage:
-    if usage is None:
-        return Usage()
-    details = usage.get("prompt_tokens_details") or {}
-    return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), _count(details, "cached_tokens"))
-
-
-def _text(source: Json, key: str) -> str:
-    value = source.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is not a text")
-    return value
-
-
-def _count(source: Json, key: str) -> int:
-    value = source.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int):
-        raise TypeError(f"{key} is not a number")
-    return value
+    return ToolCall(text_of(call, "id"), text_of(function, "name"), text_of(function, "arguments"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -11,16 +12,23 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import NamedTuple
 
-import orjson
-
 from ..engine.errors import BackendError, BackendOverloaded, BackendRefused, BackendUnavailable
 
-__all__ = ["Answer", "failure_of", "presentable"]
+__all__ = ["LARGEST_BODY", "Answer", "TooLarge", "failure_of", "presentable"]
+
+LARGEST_BODY = 32 * 2**20
 
 _OVERLOADED = frozenset((429, 503, 529))
 _WORTH_ANOTHER_TRY = frozenset((408, 409))
 _LONGEST_REASON = 300
 _SHORTEST_SECRET = 8  # a local server's key is often "x" or "none"; hiding that would only garble the message
+
+
+class TooLarge(Exception):
+    """The answer is larger than any reply could be."""
+
+    def __str__(self) -> str:
+        return f"larger than {LARGEST_BODY // 2**20} MiB"
 
 
 class Answer(NamedTuple):
@@ -64,8 +72,8 @@ def presentable(text: str, secrets: Sequence[str] = ()) -> str:
 def _what_it_said(answer: Answer) -> tuple[str, tuple[object, ...]]:
     """The message in an error's body, in the shapes that servers use, and the error's codes."""
     try:
-        said = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
+        said = json.loads(answer.body)
+    except (ValueError, RecursionError):
         said = None
     match said:
         case {"error": {"message": str(words), **more}}:

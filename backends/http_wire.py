@@ -10,11 +10,13 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
 from ..engine.errors import BackendError, BackendUnavailable, ReplyInvalid, SetupError
 from .http_answer import Answer, presentable
 from .http_connection import BrokenAnswer, HttpConnection, TooLarge
+from .http_stream import BodyStream
 
 __all__ = ["HttpWire"]
 
@@ -57,12 +59,14 @@ class HttpWire:
         self._headers = {"accept": "application/json", **headers, **self._fixed}
         self._head = self._written(self._headers)
 
-    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    async def post(
+        self, body: bytes, headers: Mapping[str, str] | None = None, stream: BodyStream | None = None
+    ) -> Answer:
         """The answer, whatever its status; cancelling closes the connection.
 
         A server may close a kept connection just as a request goes out on it (llama.cpp does so without a word); if
         nothing of an answer came, the request is sent once more at once, on a new connection. Raises
-        `BackendUnavailable`, and `ReplyInvalid` for what is not HTTP or too large.
+        `BackendUnavailable`, and `ReplyInvalid` for what is not HTTP or too large. `stream`: see that method.
         """
         head = self._head if headers is None else self._written({**self._headers, **headers, **self._fixed})
         request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
@@ -70,13 +74,22 @@ class HttpWire:
         try:
             connection = self._kept() or await self._connected(until)
             try:
-                return await self._exchange(connection, request, until)
+                return await self._exchange(connection, request, until, stream)
             except ConnectionError:
                 if connection.uses == 1 or connection.has_begun_to_answer or self._is_closed:
                     raise
-            return await self._exchange(await self._connected(until), request, until)
+            return await self._exchange(await self._connected(until), request, until, stream)
         except (OSError, BrokenAnswer, TooLarge) as error:
             raise self._failure(error) from error
+
+    async def stream(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer | BodyStream:
+        """As `post`, but a successful answer comes as soon as it begins, its body to be read and closed.
+
+        The time limit goes on until then. Closing it before its end closes the connection.
+        """
+        stream = BodyStream(self._failure)
+        answer = await self.post(body, headers, stream)
+        return stream if stream.has_begun else answer
 
     async def aclose(self) -> None:
         """Closes all connections; calls under way raise `BackendUnavailable`."""
@@ -93,23 +106,37 @@ class HttpWire:
                 return connection
         return None
 
-    async def _exchange(self, connection: HttpConnection, request: bytes, until: float) -> Answer:
+    async def _exchange(
+        self, connection: HttpConnection, request: bytes, until: float, stream: BodyStream | None = None
+    ) -> Answer:
         if self._is_closed:
             connection.fail(ConnectionAbortedError())
             raise ConnectionAbortedError
         self._busy.add(connection)
-        answer = connection.send(request)
+        answer = connection.send(request, stream)
         limit = self._loop.call_at(until, connection.fail, TimeoutError())
+        goes_on = False
         try:
-            return await answer
+            reply = await answer
+            goes_on = stream is not None and stream.has_begun
         except asyncio.CancelledError:
             connection.fail(ConnectionAbortedError())
             raise
+        else:
+            return reply
         finally:
-            limit.cancel()
-            self._busy.discard(connection)
-            if self._keeps_connections and connection.is_open and not self._is_closed:
-                self._idle.append(connection)
+            if goes_on and stream is not None:
+                stream.when_closed(partial(self._let_go, connection, limit, stream))
+            else:
+                self._let_go(connection, limit)
+
+    def _let_go(self, connection: HttpConnection, limit: asyncio.TimerHandle, stream: BodyStream | None = None) -> None:
+        if stream is not None and not stream.is_over:
+            connection.fail(ConnectionAbortedError())
+        limit.cancel()
+        self._busy.discard(connection)
+        if self._keeps_connections and connection.is_open and not self._is_closed:
+            self._idle.append(connection)
 
     async def _connected(self, until: float) -> HttpConnection:
         """A new connection, to the first of the host's addresses that answers; each has its share of the time."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
-from ..engine.completion import Capabilities, Completion, CompletionRequest, Parameters
+from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
 from ..engine.errors import ExtraMissing, KeyMissing, PlayactError, SetupError
 
 if TYPE_CHECKING:
-    from .chat_wire import ChatWire, Transport
+    from .chat_transport import Transport
+    from .chat_wire import ChatWire
 
 __all__ = ["OpenAIBackend"]
 
@@ -60,6 +62,8 @@ class OpenAIBackend:
             response_schema=True,
             seed=True,
             thinking=True,
+            streaming=True,
+            logprobs=True,
         )
         self._model = model
         self._base_url = base_url
@@ -95,8 +99,16 @@ class OpenAIBackend:
     async def complete(self, request: CompletionRequest) -> Completion:
         """One call, never retried. Raises `PlayactError` unless the backend is open."""
         if self._wire is None:
-            raise PlayactError(f"{self.name} is {self._state}; use it between open() and aclose()")
+            raise self._not_open()
         return await self._wire.complete(request)
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Delta, None]:
+        """As `complete`, while the reply comes; closing the generator early closes the connection."""
+        if self._wire is None:
+            raise self._not_open()
+        async with aclosing(self._wire.stream(request)) as deltas:
+            async for delta in deltas:
+                yield delta
 
     async def aclose(self) -> None:
         """Closes every connection; calls under way raise `BackendUnavailable`."""
@@ -104,6 +116,9 @@ class OpenAIBackend:
         self._state = "closed"
         if wire is not None:
             await wire.aclose()
+
+    def _not_open(self) -> PlayactError:
+        return PlayactError(f"{self.name} is {self._state}; use it between open() and aclose()")
 
     def _new_wire(self) -> ChatWire:
         base_url = (self._base_url or os.environ.get("OPENAI_BASE_URL") or _VENDOR).rstrip("/")
@@ -135,11 +150,11 @@ class OpenAIBackend:
         return headers | self._headers
 
     def _new_transport(self, base_url: str, headers: Mapping[str, str]) -> Transport:
-        from .http_wire import HttpWire
+        from .chat_transport import FastTransport
 
         if self._transport == "sdk":
             from .openai_sdk import SdkTransport  # before the wire, which would stay open if this failed
-        wire = HttpWire(
+        wire = FastTransport(
             self.name,
             f"{base_url}/chat/completions",
             headers=headers,
