@@ -38,7 +38,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.yaml", help="the scenario")
     parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", help="how many dialogs to play")
     parser.add_argument("--model", metavar="MODEL", help='"backend:model", such as openai:gpt-4.1; embedded by default')
+    _add_sampling(parser)
     _add_concurrency(parser, "how many dialogs are live at once (256)")
+    _add_pace(parser)
     parser.add_argument("--seed", type=int, metavar="S", help="decides every random choice; drawn and told if none")
     parser.add_argument("--max-turns", type=_positive, metavar="T", help="no dialog has more turns than this")
     parser.add_argument("--out", metavar="PATH.jsonl", help="one dialog a line, as they finish; - is standard output")
@@ -59,7 +61,8 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", help="play so many dialogs in all")
     parser.add_argument("--retry-failed", action="store_true", help="take up again the dialogs that have failed")
     _add_concurrency(parser, "how many dialogs are live at once; as before if not said")
-    parser.add_argument("--out", metavar="PATH.jsonl", help="another file than before")
+    _add_pace(parser)
+    parser.add_argument("--out", metavar="PATH.jsonl", help="another file than before, from now on")
     parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl whatever it holds now")
     _add_budget(parser)
     _add_output(parser)
@@ -89,6 +92,8 @@ def _add_fork(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", default=1, help="how many forks (1)")
     parser.add_argument("--model", metavar="MODEL", help="the model that goes on; the journal's own if not said")
+    _add_sampling(parser)
+    _add_pace(parser)
     parser.add_argument("--seed", type=int, metavar="S", help="decides every random choice from there on")
     parser.add_argument("--max-turns", type=_positive, metavar="T", help="no dialog has more turns than this")
     parser.add_argument("--out", metavar="PATH.jsonl", help="write the forks there; - is standard output")
@@ -133,6 +138,19 @@ def _add_concurrency(parser: argparse.ArgumentParser, help_text: str) -> None:
     parser.add_argument("--concurrency", type=_positive, metavar="C", help=help_text)
 
 
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--temperature", type=_temperature, metavar="X", help="how freely models choose, where an agent does not say"
+    )
+    parser.add_argument(
+        "--max-tokens", type=_positive, metavar="N", help="the longest reply, where an agent does not say"
+    )
+
+
+def _add_pace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--in-flight", type=_positive, metavar="N", help="the most calls to one model at once")
+
+
 def _add_budget(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=_caps, metavar="CAPS", help="never spend more: usd=5,tokens=1000000,calls=500,seconds=3600"
@@ -162,6 +180,10 @@ def _natural(text: str) -> int:
     return int(text)
 
 
+def _temperature(text: str) -> float:
+    return _number(text, 100.0, "a number from 0 to 100", least=0.0)
+
+
 def _seconds(text: str) -> float:
     return _number(text, 1e9, "a number of seconds")
 
@@ -170,12 +192,12 @@ def _share(text: str) -> float:
     return _number(text, 1.0, "a share above 0, at most 1")
 
 
-def _number(text: str, most: float, what: str) -> float:
+def _number(text: str, most: float, what: str, least: float = math.ulp(0.0)) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number <= most:
+    if not least <= number <= most:
         raise argparse.ArgumentTypeError(f"must be {what}, not {text!r}")
     return number
 

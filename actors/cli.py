@@ -17,6 +17,7 @@ from .arguments import add_commands
 
 if TYPE_CHECKING:
     from ..engine.budget import Budget
+    from ..engine.completion import Parameters
 
 __all__ = ["main"]
 
@@ -94,6 +95,8 @@ def _run(options: argparse.Namespace) -> int:
         file=options.file,
         dialogs=options.dialogs,
         model=options.model,
+        model_parameters=_sampling(options),
+        in_flight=options.in_flight,
         concurrency=options.concurrency,
         seed=options.seed,
         max_turns=options.max_turns,
@@ -120,6 +123,7 @@ def _resume(options: argparse.Namespace) -> int:
         dialogs=options.dialogs,
         retries_failed=options.retry_failed,
         concurrency=options.concurrency,
+        in_flight=options.in_flight,
         out=options.out,
         overwrites=options.overwrite,
         budget=_caps(options),
@@ -159,6 +163,8 @@ def _fork(options: argparse.Namespace) -> int:
         scenario=options.scenario,
         dialogs=options.dialogs,
         model=options.model,
+        model_parameters=_sampling(options),
+        in_flight=options.in_flight,
         seed=options.seed,
         max_turns=options.max_turns,
         out=options.out,
@@ -209,6 +215,12 @@ _COMMANDS = {
     "simtest": _simtest,
     "fetch": _fetch,
 }
+
+
+def _sampling(options: argparse.Namespace) -> Parameters:
+    from ..engine.completion import Parameters
+
+    return Parameters(temperature=options.temperature, max_tokens=options.max_tokens)
 
 
 def _caps(options: argparse.Namespace) -> dict[str, Any] | None:

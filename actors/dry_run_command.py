@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,14 +21,15 @@ from ..engine.budget.forecast import Forecast, forecast
 from ..engine.budget.outline import Figures, Outline, Voice, assumptions
 from ..engine.budget.prediction import Estimate
 from ..engine.clock import Clock
-from ..engine.completion import Backend, Capabilities, Usage
+from ..engine.completion import Backend, Capabilities, Parameters, Usage
 from ..engine.dialog import Event, Turn
 from ..engine.journal.disk import Disk
 from ..engine.journal.entry import REPLY, Entry
 from ..engine.journal.file import JournalFile
-from ..engine.models import backend_named, chosen_model
+from ..engine.models import backend_named
 from ..engine.program.archive import Kept, kept_in
 from ..engine.program.resumption import name_of
+from ..engine.settings import Settings, overlaid
 from ..engine.simulation import Simulation
 from ..engine.wording import counted, dollars
 from .agent import Agent
@@ -39,7 +40,6 @@ from .scenario import Scenario
 
 __all__ = ["DryRun", "dry_run"]
 
-_CONCURRENCY = 256
 _FAILED, _BUDGET_SPENT = 1, 3
 _PAGE_BYTES, _ROW_BYTES, _DIALOG_ROW_BYTES = 4096, 42, 130  # of a journal; beside the words of a row
 
@@ -49,7 +49,9 @@ def dry_run(
     *,
     dialogs: int | None = None,
     model: str | Backend | None = None,
+    model_parameters: Parameters | None = None,
     concurrency: int | None = None,
+    in_flight: int | None = None,
     seed: int | None = None,
     max_turns: int | None = None,
     pilot: int = 0,
@@ -59,22 +61,26 @@ def dry_run(
     memo: Mapping[str, Any] | None = None,
     as_json: bool = False,
 ) -> int:
-    """Prints a forecast, as a table or as one line of JSON. What is None is left to the scenario file.
+    """Prints a forecast, as a table or as one line of JSON. What is None is left to the scenario file and the settings.
 
     pilot: how many of the run's dialogs to play first, 0 for none. journal, memo: as for `Simulation`; without a
     journal the pilot is thrown away.
 
     The exit code is 1 when dialogs of the pilot failed, 3 when the budget ended it. Raises `SetupError`.
     """
+    settings = Settings.current()
     plan = DryRun(
         playbill=playbill,
         dialogs=dialogs or playbill.dialogs,
         model=model or playbill.model,
-        concurrency=concurrency or playbill.concurrency or _CONCURRENCY,
+        model_parameters=overlaid(model_parameters or Parameters(), playbill.model_parameters),
+        concurrency=concurrency or playbill.concurrency or settings.concurrency,
+        in_flight=in_flight or settings.in_flight,
         seed=seed if seed is not None else playbill.seed,
         max_turns=max_turns,
         prices=prices if isinstance(prices, Prices) else Prices.load(prices),
         budget=budget,
+        settings=settings,
     )
     if not pilot:
         told = plan.supposed()
@@ -104,6 +110,9 @@ class DryRun:
     budget: Budget | None = None
     clock: Clock | None = None
     disk: Disk | None = None
+    model_parameters: Parameters = Parameters()
+    in_flight: int | None = None
+    settings: Settings = field(default_factory=Settings.current)
 
     @property
     def scenarios(self) -> Sequence[Scenario]:
@@ -112,7 +121,7 @@ class DryRun:
 
     def supposed(self) -> Foretold:
         """From the scenarios alone; no model is opened or called."""
-        model = chosen_model(self.model)
+        model = self.model or self.settings.model
         backend = backend_named(model) if isinstance(model, str) else model
         return self._foretold(backend, (), self.seed)
 
@@ -121,7 +130,9 @@ class DryRun:
         sizes: dict[str, int] = {}
         async with Simulation(
             model=self.model,
+            model_parameters=self.model_parameters,
             concurrency=self.concurrency,
+            in_flight=self.in_flight,
             seed=self.seed,
             journal=journal,
             budget=self.budget,
@@ -129,6 +140,7 @@ class DryRun:
             memo=memo,
             clock=self.clock,
             disk=self.disk,
+            settings=self.settings,
         ) as simulation:
             backend = await simulation.models.open(simulation.model)
             async for dialog in simulation.run(self.scenarios, first=min(pilot, self.dialogs)):
@@ -163,7 +175,10 @@ class DryRun:
                 figures,
                 outlines,
                 concurrency=self.concurrency,
-                in_flight=backend.capabilities.in_flight,
+                in_flight=min(
+                    (each for each in (self.in_flight, backend.capabilities.in_flight) if each is not None),
+                    default=None,
+                ),
             ),
             outlines=outlines,
             plan=self,
@@ -194,7 +209,9 @@ class DryRun:
         prompt = system_prompt(agent, name, others, scenario.context or agent.context)
         price = self.prices.of(_model_of(agent, backend))
         limits = (None if price is None else price.max_output_tokens, _capabilities_of(agent, backend).max_tokens)
-        longest = agent.model_parameters.max_tokens or min((each for each in limits if each is not None), default=None)
+        of_run = overlaid(self.model_parameters, self.settings.model_parameters)
+        asked = overlaid(agent.model_parameters, of_run).max_tokens
+        longest = asked or min((each for each in limits if each is not None), default=None)
         return Voice(
             prompt_bytes=len(prompt.encode("utf-8", "replace")),
             longest_reply=longest,

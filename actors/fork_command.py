@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.budget import Budget
+from ..engine.completion import Parameters
 from ..engine.dialog import Dialog
 from ..engine.errors import SetupError
 from ..engine.journal.file import JournalFile
 from ..engine.performance import Playable
 from ..engine.program.archive import dialogs_in
 from ..engine.program.plan import Plan, scenario_of
-from ..engine.program.resumption import config_in
+from ..engine.program.resumption import config_in, parameters_in
 from ..engine.seeds import derive
+from ..engine.settings import Settings, overlaid
 from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .scenario import Scenario
@@ -22,6 +24,17 @@ from .session import Session, memo
 from .source import chosen, is_journal, number_of
 
 __all__ = ["ForkCommand"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    """The dialog, and how it is to go on; in `settings` models sample as they did when it was played."""
+
+    dialog: Dialog
+    scenario: Playable
+    model: str | None
+    model_parameters: Parameters
+    settings: Settings
 
 
 @dataclass(kw_only=True)
@@ -34,6 +47,8 @@ class ForkCommand:
     scenario: Path | None = None
     dialogs: int = 1
     model: str | None = None
+    model_parameters: Parameters = Parameters()
+    in_flight: int | None = None
     seed: int | None = None
     max_turns: int | None = None
     out: str | None = None
@@ -46,7 +61,8 @@ class ForkCommand:
 
     def run(self) -> int:
         """The exit code. Raises `SetupError` for what the user must put right."""
-        dialog, model, scenario = self._parent()
+        parent = self._parent()
+        dialog, scenario = parent.dialog, parent.scenario
         if self.turn > len(dialog):
             raise SetupError(f"dialog {dialog.id} has {len(dialog)} turns; say --turn {len(dialog)} or less")
         if self.max_turns is not None and isinstance(scenario, Scenario):
@@ -57,13 +73,16 @@ class ForkCommand:
         ]
         session = Session(
             open=lambda: Simulation(
-                model=self.model or model,
+                model=self.model or parent.model,
+                model_parameters=overlaid(self.model_parameters, parent.model_parameters),
+                in_flight=self.in_flight,
                 seed=seed,
                 journal=self.journal,
                 budget=self.budget,
                 prices=self.prices,
                 memo=memo(self.file, self.out, is_ordered=False),
                 tune_collector=True,
+                settings=parent.settings,
             ),
             start=lambda simulation: simulation.run(forks),
             dialogs=self.dialogs,
@@ -76,18 +95,21 @@ class ForkCommand:
         )
         return session.play()
 
-    def _parent(self) -> tuple[Dialog, str | None, Playable]:
-        """The dialog, the model that it was played with, and how it is to go on."""
+    def _parent(self) -> _Parent:
         playbill = None if self.scenario is None else Playbill.from_file(self.scenario)
         other = None if playbill is None else playbill.scenarios(1)[0]
+        parameters = Parameters() if playbill is None else playbill.model_parameters
+        settings = Settings.current()
         if is_journal(self.file):
             number = number_of(self.file, self.id)
             (dialog,) = dialogs_in(self.file, {number})
-            return dialog, config_in(self.file)["model"], other or self._scenario_of(number)
+            config = config_in(self.file)
+            as_before = settings.sampling_as(parameters_in(config))
+            return _Parent(dialog, other or self._scenario_of(number), config["model"], parameters, as_before)
         if playbill is None or other is None:
             raise SetupError(f"{self.file} does not say who goes on, and how; say --scenario FILE.yaml")
         for dialog in chosen(self.file, self.id):
-            return dialog, playbill.model, other
+            return _Parent(dialog, other, playbill.model, parameters, settings)
         raise SetupError(f"{self.file} has no dialog {self.id!r}; say an id, the beginning of one, or a line's number")
 
     def _scenario_of(self, number: int) -> Playable:

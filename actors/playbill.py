@@ -31,12 +31,14 @@ class Playbill(Scenario):
     dialogs: how many to play.
     contexts: instead of `context`, several; the dialogs take them in turn.
     model: what agents without a model of their own use, "backend:model".
+    model_parameters: how models sample where an agent does not say so itself.
     concurrency: how many dialogs are live at once.
     """
 
     dialogs: Annotated[int, Field(ge=1)] = 1
     contexts: tuple[Context | str, ...] = ()
     model: str | None = None
+    model_parameters: Parameters = Parameters()
     concurrency: Annotated[int, Field(ge=1)] | None = None
 
     @classmethod

@@ -55,7 +55,7 @@ class _Draft:
 class AgentActor(Actor):
     """Plays an agent. Its memory is a fold over the dialog's facts: a turn given up half-way leaves no trace in it."""
 
-    __slots__ = ("_advisers", "_agent", "_backend", "_memory", "_name", "_performance", "_toolbox")
+    __slots__ = ("_advisers", "_agent", "_backend", "_memory", "_name", "_parameters", "_performance", "_toolbox")
 
     def __init__(self, part: Part, advisers: Sequence[ActorRef], performance: Performance) -> None:
         self._agent = part.agent
@@ -63,6 +63,7 @@ class AgentActor(Actor):
         self._toolbox = part.toolbox
         self._advisers = advisers
         self._performance = performance
+        self._parameters = performance.parameters(part.agent.model_parameters)
         self._backend: Backend | None = None
         self._memory = Memory(part.prompt, part.name, names_speakers=part.speakers > 2, hears=part.agent.preprocess)
 
@@ -152,7 +153,7 @@ class AgentActor(Actor):
         sequence = performance.calls
         return CompletionRequest(
             messages=self._memory.messages(draft.facts),
-            parameters=agent.model_parameters,
+            parameters=self._parameters,
             seed=derive(performance.seed, self._name, sequence),
             tools=self._toolbox.specs if self._toolbox is not None and offers_tools else (),
             think=agent.think or None,

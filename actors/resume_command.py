@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class ResumeCommand:
     dialogs: int | None = None
     retries_failed: bool = False
     concurrency: int | None = None
+    in_flight: int | None = None
     out: str | None = None
     overwrites: bool = False
     budget: Mapping[str, Any] | None = None
@@ -59,8 +61,13 @@ class ResumeCommand:
         changes: Changes = {"tune_collector": True}
         if self.concurrency is not None:
             changes["concurrency"] = self.concurrency
+        if self.in_flight is not None:
+            changes["in_flight"] = self.in_flight
         if self.budget is not None:
             changes["budget"] = Budget.from_dict({**(config["budget"] or {}), **self.budget})
         if self.prices is not None:
             changes["prices"] = self.prices
-        return Simulation.resume(self.journal, dialogs=self.dialogs, retry_failed=self.retries_failed, **changes)
+        simulation = Simulation.resume(self.journal, dialogs=self.dialogs, retry_failed=self.retries_failed, **changes)
+        if self.out is not None and self.out != "-":  # standard output is for this once
+            simulation.memo["out"] = os.path.abspath(self.out)
+        return simulation

@@ -6,23 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.budget import Budget
+from ..engine.completion import Parameters
 from ..engine.failures import FailurePolicy
+from ..engine.settings import overlaid
 from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .session import Session, memo
 
 __all__ = ["RunCommand"]
 
-_DEFAULT_CONCURRENCY = 256
-
 
 @dataclass(kw_only=True)
 class RunCommand:
-    """What was asked for on the command line; None leaves it to the scenario file."""
+    """What was asked for on the command line; None leaves it to the scenario file, and that to the settings."""
 
     file: Path
     dialogs: int | None = None
     model: str | None = None
+    model_parameters: Parameters = Parameters()
+    in_flight: int | None = None
     concurrency: int | None = None
     seed: int | None = None
     max_turns: int | None = None
@@ -66,6 +68,8 @@ class RunCommand:
             playbill,
             dialogs=self.dialogs,
             model=self.model,
+            model_parameters=self.model_parameters,
+            in_flight=self.in_flight,
             concurrency=self.concurrency,
             seed=self.seed,
             max_turns=self.max_turns,
@@ -80,7 +84,9 @@ class RunCommand:
     def _simulation(self, playbill: Playbill) -> Simulation:
         return Simulation(
             model=self.model or playbill.model,
-            concurrency=self.concurrency or playbill.concurrency or _DEFAULT_CONCURRENCY,
+            model_parameters=overlaid(self.model_parameters, playbill.model_parameters),
+            in_flight=self.in_flight,
+            concurrency=self.concurrency or playbill.concurrency,
             seed=self.seed if self.seed is not None else playbill.seed,
             failures=None if self.stop_share is None else FailurePolicy(stop_share=self.stop_share),
             journal=self.journal,

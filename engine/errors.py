@@ -20,6 +20,7 @@ __all__ = [
     "BackendOverloaded",
     "BackendRefused",
     "ReplyInvalid",
+    "ReplyUnfit",
     "ReplyEmpty",
     "ScriptExhausted",
     "SetupError",
@@ -29,6 +30,7 @@ __all__ = [
     "KeyMissing",
     "WeightsMissing",
     "FileInvalid",
+    "SettingInvalid",
     "JournalInvalid",
     "JournalBusy",
     "JournalUnwritable",
@@ -137,6 +139,23 @@ class ReplyInvalid(BackendError):
     may_have_cost = True
 
 
+class ReplyUnfit(ReplyInvalid):
+    """A model kept answering in another form than was asked for; `reason` is what was wrong the last time."""
+
+    def __init__(self, backend: str, reason: str, agent: str = "", attempts: int = 1) -> None:
+        super().__init__(backend, " ".join(reason.split()))
+        self.args = (backend, self.reason, agent, attempts)
+        self.agent = agent
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        whose = f"{self.agent}'s reply" if self.agent else "the reply"
+        return (
+            f"{self.backend}: {whose} did not fit its response_schema {self.attempts} times, at last so: {self.reason}; "
+            "make the schema simpler, raise max_tokens or take a larger model"
+        )
+
+
 class ReplyEmpty(PlayactError):
     """An agent's model kept answering with no words at all."""
 
@@ -239,6 +258,19 @@ class FileInvalid(SetupError):
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path}:{self.line}"
         return f"{where}: {self.reason}"
+
+
+class SettingInvalid(SetupError):
+    """A setting is none, or not of the right kind; `place` is where it was said, `key` empty where that says it too."""
+
+    def __init__(self, place: str, key: str, reason: str) -> None:
+        super().__init__(place, key, reason)
+        self.place = place
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.place}: `{self.key}` {self.reason}" if self.key else f"{self.place} {self.reason}"
 
 
 class JournalInvalid(SetupError):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import cast
 
@@ -12,14 +11,7 @@ import anyio
 from .completion import Backend
 from .errors import SetupError
 
-__all__ = ["DEFAULT_MODEL", "Models", "backend_named", "chosen_model"]
-
-DEFAULT_MODEL = "embedded"
-
-
-def chosen_model(model: str | Backend | None, environment: Mapping[str, str] = os.environ) -> str | Backend:
-    """What was asked for, else what the environment variable PLAYACT_MODEL names, else the embedded model."""
-    return model or environment.get("PLAYACT_MODEL") or DEFAULT_MODEL
+__all__ = ["Models", "backend_named"]
 
 
 class Models:

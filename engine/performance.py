@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .budget import Account
 from .budget.amount import NOTHING
-from .completion import Backend, Completion, CompletionRequest
+from .completion import Backend, Completion, CompletionRequest, Parameters
 from .dialog import Dialog, Ending
-from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, SetupError
+from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, ReplyUnfit, SetupError
 from .journal.journal import Diary
 from .messages import DialogEnded, DialogStarted, Fact, Record, Uttered
 from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
 from .scope import Scope
+from .settings import overlaid
 
 if TYPE_CHECKING:
     from .simulation import Simulation
@@ -136,6 +137,10 @@ class Performance:
         model = model or self._simulation.model
         return models.get(model) or await models.open(model)
 
+    def parameters(self, own: Parameters) -> Parameters:
+        """How a model is to sample for an agent: as it says itself, field by field, else as the run does."""
+        return overlaid(own, self._simulation.model_parameters)
+
     @property
     def id(self) -> str:
         """The dialog's id."""
@@ -193,7 +198,7 @@ class Performance:
         """
         if not self._simulation.failures.policy.may_take_turn_again(error, attempts):
             return False
-        if isinstance(error, BackendError):
+        if isinstance(error, BackendError) and not isinstance(error, ReplyUnfit):
             self._calls = self._first_call
             self._past = Past(replies=self._replies(), answers=self._answers())
             self._heard, self._told = [], []

@@ -21,7 +21,7 @@ from .budget import Budget, Purse
 from .budget.prices import Prices
 from .bus import Bus
 from .clock import Clock
-from .completion import Backend, Usage
+from .completion import Backend, Parameters, Usage
 from .dialog import Dialog
 from .dispatcher import Dispatcher
 from .errors import JournalUnwritable, SimulationClosed
@@ -32,7 +32,7 @@ from .journal.rows import DialogRow
 from .journal.tally import Tally
 from .log import logger
 from .messages import Fact
-from .models import Models, chosen_model
+from .models import Models
 from .performance import Performance, Playable
 from .program.archive import timestamp_of
 from .program.fork import Fork
@@ -40,11 +40,12 @@ from .program.opening import opened
 from .program.piece import Piece
 from .program.program import Program, each, the_first
 from .program.replay import NoModels, replayed
-from .program.resumption import Changes, Resumption, config_in, config_of, name_of, settings_in
+from .program.resumption import Changes, Resumption, as_json, config_in, config_of, name_of, settings_in
 from .retry import Retry
 from .run import Run
 from .scheduler import Scheduler
 from .seeds import derive, derive_id
+from .settings import Settings, overlaid
 from .statistics import Statistics
 from .subscription import Subscription
 
@@ -54,8 +55,10 @@ __all__ = ["Simulation"]
 class Simulation:
     """Plays dialogs, many at once; use it as an async context manager, and what it began ends with it.
 
-    model: what agents without a model of their own use, as "backend:model" or a Backend; by default what the
-        environment variable PLAYACT_MODEL says, else the embedded model.
+    What is None is as the settings say that hold when the simulation is made, see `Settings`; nothing is read later.
+
+    model: what agents without a model of their own use, as "backend:model" or a Backend.
+    model_parameters: how models sample where an agent does not say so itself, field by field.
     concurrency: how many dialogs are live at once, from their first word until they are taken from `run`.
     seed: decides every random choice; one is drawn when it is None, see `seed`.
     retry: when a failed model call is tried again.
@@ -67,17 +70,20 @@ class Simulation:
     in_flight: the most calls to one backend at once, where the backend itself does not set less.
     clock, disk: where time comes from and where the journal's work is done; tests stand in for both.
     memo: plain JSON that the journal keeps for whoever resumes the run: in its configuration, and `memo` from then on.
+    settings: instead of those that hold when the simulation is made.
     tune_collector: freezes and tunes Python's garbage collector meanwhile, for the whole process: about 1.6 times the
         turns a second when thousands of dialogs are live.
 
-    Raises `SetupError` on entry when the model or the journal cannot be used, with one line that says what to do.
+    Raises `SetupError` when a setting is none, and on entry when the model or the journal cannot be used, with one line
+    that says what to do.
     """
 
     def __init__(
         self,
         *,
         model: str | Backend | None = None,
-        concurrency: int = 256,
+        model_parameters: Parameters | None = None,
+        concurrency: int | None = None,
         seed: int | None = None,
         retry: Retry | None = None,
         failures: FailurePolicy | None = None,
@@ -89,8 +95,11 @@ class Simulation:
         disk: Disk | None = None,
         memo: Mapping[str, Any] | None = None,
         tune_collector: bool = False,
+        settings: Settings | None = None,
     ) -> None:
-        self.model = chosen_model(model)
+        settings = settings or Settings.current()
+        self.model = model or settings.model
+        self.model_parameters = as_json(overlaid(model_parameters or Parameters(), settings.model_parameters))
         self.seed = secrets.randbits(31) if seed is None else seed
         self.id = derive_id(self.seed, "run")
         self.memo: dict[str, Any] = json.loads(json.dumps(memo or {}))
@@ -101,12 +110,12 @@ class Simulation:
         self.purse: Purse | None = None
         self.models = Models()
         self.cut_short: set[str] = set()  # ids of the dialogs that ended with the session, not by themselves
-        self._scheduler = Scheduler(concurrency=concurrency)
-        self._retry = retry or Retry()
+        self._scheduler = Scheduler(concurrency=settings.concurrency if concurrency is None else concurrency)
+        self._retry = retry or Retry(attempts=settings.attempts)
         self._path = None if journal is None else Path(journal)
         self._budget = budget
         self._prices = Prices.load(prices) if isinstance(prices, str | Path) else prices
-        self._in_flight = in_flight
+        self._in_flight = in_flight or settings.in_flight
         self._clock = clock
         self._disk = disk or WriterThread()
         self._tune_collector = tune_collector
@@ -133,8 +142,8 @@ class Simulation:
     ) -> Self:
         """A simulation that goes on with the run of a journal: `run()` plays what is left of it.
 
-        Seed, model, budget and all else are those of the journal, but for `changes`, which are parameters of
-        `Simulation`. `model` is needed when the run was given a Backend.
+        Seed, model, budget and all else are those of the journal, whatever the settings are now, but for `changes`,
+        which are parameters of `Simulation`. `model` is needed when the run was given a Backend.
 
         dialogs: plan so many in all, which may be more than before.
         retry_failed: take up the dialogs again that have failed, or met a cap of their own.
@@ -406,6 +415,7 @@ class Simulation:
             version=self._version,
             seed=self.seed,
             model=self.model,
+            model_parameters=self.model_parameters,
             concurrency=self._scheduler.concurrency,
             in_flight=self._in_flight,
             retry=self._retry,

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
+
+from playact.engine import Settings
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_the_user() -> Iterator[None]:
+    """What whoever runs the tests has set for runs of their own; also for the processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in Settings.model_fields:
+            patch.delenv(f"PLAYACT_{name.upper()}", raising=False)
+        patch.setenv("PLAYACT_SETTINGS", os.devnull)
+        yield
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -11,14 +12,15 @@ from typing import Any, TypedDict
 from ..budget.budget import Budget
 from ..budget.prices import Prices
 from ..clock import Clock
-from ..completion import Backend
+from ..completion import Backend, Parameters
 from ..errors import JournalInvalid, SetupError
 from ..failures import FailurePolicy
 from ..journal.disk import Disk
 from ..journal.file import JournalFile
 from ..retry import Retry
+from ..settings import Settings
 
-__all__ = ["Changes", "Resumption", "config_of", "config_in", "name_of", "settings_in"]
+__all__ = ["Changes", "Resumption", "as_json", "config_of", "config_in", "name_of", "parameters_in", "settings_in"]
 
 
 class Changes(TypedDict, total=False):
@@ -58,6 +60,7 @@ def config_of(
     version: str,
     seed: int,
     model: str | Backend,
+    model_parameters: Parameters,
     concurrency: int,
     in_flight: int | None,
     retry: Retry,
@@ -72,6 +75,7 @@ def config_of(
         "seed": seed,
         "model": name_of(model),
         "is_model_an_object": not isinstance(model, str),
+        "model_parameters": asdict(model_parameters),
         "concurrency": concurrency,
         "in_flight": in_flight,
         "retry": asdict(retry),
@@ -80,6 +84,16 @@ def config_of(
         "prices": None if prices is None else prices.to_dict(),
         "memo": dict(memo),
     }
+
+
+def as_json(parameters: Parameters) -> Parameters:
+    """The parameters as a journal gives them back, so that a call asks the same in every session of a run.
+
+    Raises TypeError for what no JSON can say.
+    """
+    if parameters == Parameters():
+        return parameters
+    return parameters_in({"model_parameters": json.loads(json.dumps(asdict(parameters)))})
 
 
 def config_in(path: Path) -> dict[str, Any]:
@@ -102,7 +116,9 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
         )
     try:
         return {
+            "settings": Settings(),  # what holds outside is of no account
             "model": model or name,
+            "model_parameters": parameters_in(config),
             "seed": config["seed"],
             "concurrency": config["concurrency"],
             "in_flight": config["in_flight"],
@@ -114,3 +130,9 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
         }
     except (TypeError, ValueError, KeyError) as error:
         raise JournalInvalid(str(path), f"has a setting that is not known here: {error}; update playact") from error
+
+
+def parameters_in(config: Mapping[str, Any]) -> Parameters:
+    """How the models of a run sample where an agent does not say so itself."""
+    values = config.get("model_parameters") or {}
+    return Parameters(**{**values, "stop": tuple(values.get("stop", ()))})
