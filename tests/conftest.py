@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from playact.engine import Settings
+from playact.engine.settings import Settings
 
 
 @pytest.fixture(autouse=True, scope="session")
