@@ -33,7 +33,8 @@ class ChatWire:
     """Asks one service for completions, over a transport that it owns.
 
     `vendor` is for OpenAI itself, whose newer models know `max_tokens` under another name and refuse what others take
-    as `chat_template_kwargs`. None of `secrets` appears in an error.
+    as `chat_template_kwargs`. `has_one_model` is for an address that names the model. None of `secrets` appears in an
+    error.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class ChatWire:
         model: str,
         defaults: Parameters,
         vendor: bool,
+        has_one_model: bool = False,
         secrets: Sequence[str] = (),
     ) -> None:
         self._backend = backend
         self._transport = transport
         self._model = model
         self._vendor = vendor
+        self._has_one_model = has_one_model
         self._secrets = secrets
         self._defaults = self._sampling(defaults)
 
@@ -99,7 +102,7 @@ class ChatWire:
 
     def _body(self, request: CompletionRequest) -> dict[str, object]:
         body: dict[str, object] = {
-            "model": request.model or self._model,
+            "model": self._model if not request.model else self._other_model(request.model),
             "messages": [_message(message) for message in request.messages],
             **self._defaults,
         }
@@ -114,6 +117,11 @@ class ChatWire:
             self._ask_to_think(body, request.think)
         body.update(self._sampling(request.parameters))
         return body
+
+    def _other_model(self, model: str) -> str:
+        if self._has_one_model and model != self._model:
+            raise BackendRefused(self._backend, f"this address has no other model, such as {model}")
+        return model
 
     def _ask_to_think(self, body: dict[str, object], think: Think) -> None:
         """OpenAI's own models take an effort; of others the template is told, and an effort where there is one.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
 from ..engine.errors import ExtraMissing, KeyMissing, PlayactError, SetupError
+from .azure import AzureAccess
 
 if TYPE_CHECKING:
     from .chat_transport import Transport
@@ -21,6 +22,7 @@ __all__ = ["OpenAIBackend"]
 _VENDOR = "https://api.openai.com/v1"
 _VENDORS_HOST = "api.openai.com"
 _NO_SECRETS = frozenset(("content-type", "user-agent", "openai-organization", "openai-project"))
+_ALWAYS = {"content-type": "application/json", "user-agent": "playact"}
 _NO_DEFAULTS = Parameters()
 
 
@@ -32,8 +34,14 @@ class OpenAIBackend:
     `defaults` hold for requests that say nothing else, `headers` go with every call, `timeout_s` limits one call as a
     whole. `keeps_connections=False` is for servers that close kept ones without a word.
 
-    `request.think` reaches servers other than OpenAI's own, as `chat_template_kwargs.enable_thinking`; for OpenAI say
-    `Parameters(extra={"reasoning_effort": ...})`.
+    With AZURE_OPENAI_ENDPOINT set, and neither OPENAI_BASE_URL nor OPENAI_API_KEY nor their parameters here, it is
+    Azure's: `model` is a deployment there, the key is AZURE_OPENAI_API_KEY, and OPENAI_API_VERSION chooses a dated
+    interface in the place of "v1".
+
+    `request.think` is `reasoning_effort` for OpenAI's own models, True as "medium" and False as "none"; others hear it
+    as `chat_template_kwargs.enable_thinking`, and a level as `reasoning_effort` besides. What `Parameters.extra` says
+    goes first. `extra={"logprobs": True, "top_logprobs": 5}` asks for log-probabilities, of which the chosen tokens'
+    are in the completion.
 
     `transport="sdk"` goes through the `openai` package: the same behaviour for several times the processor time.
     """
@@ -121,26 +129,38 @@ class OpenAIBackend:
         return PlayactError(f"{self.name} is {self._state}; use it between open() and aclose()")
 
     def _new_wire(self) -> ChatWire:
-        base_url = (self._base_url or os.environ.get("OPENAI_BASE_URL") or _VENDOR).rstrip("/")
-        vendor = _host_of(base_url, self.name) == _VENDORS_HOST
-        headers = self._all_headers()
-        if vendor and "authorization" not in headers:
-            raise KeyMissing(self.name, "OPENAI_API_KEY")
+        azure = None if self._base_url or self._api_key else AzureAccess.told_by(os.environ)
+        if azure is None:
+            base_url = (self._base_url or os.environ.get("OPENAI_BASE_URL") or _VENDOR).rstrip("/")
+            vendor = _host_of(base_url, self.name) == _VENDORS_HOST
+            headers = self._all_headers()
+        else:
+            base_url, vendor = azure.base_url(self._model), True
+            _host_of(base_url, self.name, "AZURE_OPENAI_ENDPOINT")
+            headers = {**_ALWAYS, **azure.headers, **self._headers}
+        if vendor and not headers.keys() & {"authorization", "api-key"}:
+            raise KeyMissing(self.name, "OPENAI_API_KEY" if azure is None else "AZURE_OPENAI_API_KEY")
         try:  # not at the top: whoever only lists the backends need not have these packages
             from .chat_wire import ChatWire
 
-            transport = self._new_transport(base_url, headers)
+            transport = self._new_transport(base_url, "" if azure is None else azure.query, headers)
         except ModuleNotFoundError as error:
             raise ExtraMissing("openai", "openai", error.name or "openai") from error
         except ImportError as error:  # it is here, and something it needs is not
             raise SetupError(f"{self.name} cannot be loaded: {error}") from error
         secrets = [text.rpartition(" ")[2] for name, text in headers.items() if name not in _NO_SECRETS]
         return ChatWire(
-            self.name, transport, model=self._model, defaults=self._defaults, vendor=vendor, secrets=secrets
+            self.name,
+            transport,
+            model=self._model,
+            defaults=self._defaults,
+            vendor=vendor,
+            has_one_model=azure is not None and azure.is_by_deployment,
+            secrets=secrets,
         )
 
     def _all_headers(self) -> dict[str, str]:
-        headers = {"content-type": "application/json", "user-agent": "playact"}
+        headers = dict(_ALWAYS)
         key = (self._api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
         if key:
             headers["authorization"] = f"Bearer {key}"
@@ -149,14 +169,14 @@ class OpenAIBackend:
                 headers[name] = value
         return headers | self._headers
 
-    def _new_transport(self, base_url: str, headers: Mapping[str, str]) -> Transport:
+    def _new_transport(self, base_url: str, query: str, headers: Mapping[str, str]) -> Transport:
         from .chat_transport import FastTransport
 
         if self._transport == "sdk":
             from .openai_sdk import SdkTransport  # before the wire, which would stay open if this failed
         wire = FastTransport(
             self.name,
-            f"{base_url}/chat/completions",
+            f"{base_url}/chat/completions{query}",
             headers=headers,
             timeout_s=self._timeout_s,
             keeps_connections=self._keeps_connections,
@@ -167,7 +187,7 @@ class OpenAIBackend:
         return f"<OpenAIBackend {self.name} {self._state}>"
 
 
-def _host_of(base_url: str, name: str) -> str:
+def _host_of(base_url: str, name: str, variable: str = "OPENAI_BASE_URL") -> str:
     """The host; raises `SetupError` for what is no address of a web service."""
     try:
         address = urlsplit(base_url)
@@ -176,5 +196,5 @@ def _host_of(base_url: str, name: str) -> str:
     except ValueError:  # a port that is none, a bracket that is not closed
         is_good, host = False, None
     if not is_good or not host:
-        raise SetupError(f'{name} needs a base URL like "http://host:port/v1"; see OPENAI_BASE_URL')
+        raise SetupError(f'{name} needs a base URL like "http://host:port/v1"; see {variable}')
     return host

@@ -40,6 +40,7 @@ class Asked:
     path: str
     headers: Mapping[str, str]
     body: dict[str, Any]  # JSON; tests know what they sent
+    query: str = ""
 
 
 def say(text: str | None = "Hello.", *, finish: str = "stop", usage: object = None, **message: object) -> bytes:
@@ -113,7 +114,7 @@ class ChatServer:
         self.busy += 1
         try:
             body = json.loads(await request.content.read())
-            self.asked.append(Asked(request.path, request.headers, body))
+            self.asked.append(Asked(request.path, request.headers, body, request.query_string))
             return await self._play(request, self.script.popleft() if self.script else self.otherwise(self.asked[-1]))
         except asyncio.CancelledError:
             self.aborted += 1
