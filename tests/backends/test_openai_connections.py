@@ -35,7 +35,7 @@ async def test_connections_are_not_kept_when_told_so(server: ChatServer, opened:
 
 async def test_sixty_four_calls_at_once_each_get_their_own_reply(server: ChatServer, opened: Opener) -> None:
     def echo(asked: Asked) -> Reply:
-        return Reply(body=say(asked.body["messages"][-1]["content"]), latency_s=0.05)
+        return Reply(body=say(asked.body["messages"][-1]["content"]), latency_s=1.0)
 
     server.otherwise = echo
     requests = [CompletionRequest(messages=(Message("user", f"I am {n}."),)) for n in range(64)]
