@@ -52,6 +52,7 @@ class ChatTemplate:
             raise SetupError(
                 f"{backend} has no chat template, so it is no chat model; use its instruct or chat variant"
             )
+        self.knows_thinking = "think" in str(template or tokenizer.chat_template)
         self.knows_tools = True
         try:
             self.knows_tools = _PROBE.name in self._rendered((Message("user", "?"),), (_PROBE,), {})

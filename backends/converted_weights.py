@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..engine.errors import ExtraMissing, SetupError, WeightsMissing
@@ -11,10 +14,10 @@ from .weights import SMOLLM2, Weights, cache_folder, find_weights
 __all__ = ["converted_weights"]
 
 
-def converted_weights(backend: str, extra: str, weights: Weights = SMOLLM2) -> Path:
-    """The folder, which appears only when it is whole; the first time takes half a minute and about 270 MB of disk.
+def converted_weights(backend: str, weights: Weights = SMOLLM2) -> Path:
+    """The folder, which appears only when it is whole; the first time takes half a minute and 270 MB of disk.
 
-    Run it in a worker thread. Raises `WeightsMissing`, `ExtraMissing` for what `extra` installs, and `SetupError`.
+    Run it in a worker thread. Raises `WeightsMissing`, `ExtraMissing`, `SetupError`.
     """
     source = find_weights(weights)
     if source is None:
@@ -22,40 +25,46 @@ def converted_weights(backend: str, extra: str, weights: Weights = SMOLLM2) -> P
     folder = cache_folder() / f"{source.stem}-hf"
     if folder.is_dir():
         return folder
+    for package in ("torch", "transformers", "gguf", "accelerate"):
+        if find_spec(package) is None:
+            raise ExtraMissing(backend, "huggingface", package)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".convert-") as unfinished:
-            _convert(source, Path(unfinished) / folder.name)
+            _convert_apart(source, Path(unfinished) / folder.name)
             try:
                 (Path(unfinished) / folder.name).rename(folder)
             except OSError:
                 if not folder.is_dir():  # else another process was faster, with the same result
                     raise
-    except ModuleNotFoundError as error:
-        raise ExtraMissing(backend, extra, error.name or "transformers") from error
-    except (ValueError, RuntimeError, OSError) as error:
-        reason = str(getattr(error, "strerror", None) or error).strip().splitlines()[0]
-        raise SetupError(f"{source} cannot be converted to {folder}: {reason}") from error
+    except OSError as error:
+        raise SetupError(f"{weights.title} cannot be stored in {folder}: {error.strerror or error}") from error
     return folder
+
+
+def _convert_apart(source: Path, folder: Path) -> None:
+    """In a process of its own: what it prints is not ours, and its memory is wanted for the engine afterwards."""
+    command = [sys.executable, "-m", __name__, str(source), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        raise SetupError(f"{source} cannot be converted: {said[-1].strip()}")
 
 
 def _convert(source: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers.utils import logging
 
-    was_shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            source.parent,
-            gguf_file=source.name,
-            dtype=torch.bfloat16,
-            quantization_config=GgufConfig(dequantize=True),  # else it is loaded, but cannot be saved
-        )
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    finally:
-        if was_shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+    model = AutoModelForCausalLM.from_pretrained(
+        source.parent,
+        gguf_file=source.name,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(dequantize=True),  # without it the model is loaded, but cannot be saved
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    _convert(Path(sys.argv[1]), Path(sys.argv[2]))
