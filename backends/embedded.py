@@ -7,17 +7,20 @@ many dialogs at once, and each finds again what it has computed of a dialog's ea
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import anyio.to_thread
 
-from ..engine.completion import Capabilities, Completion, CompletionRequest, Parameters
+from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ..engine.description import Description, absent
 from ..engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
 from .llama_server import LlamaServer
 from .openai import OpenAIBackend
+from .sentences import WholeSentences, whole_sentences
 from .weights import SMOLLM2, find_weights
 
 __all__ = ["EmbeddedBackend"]
@@ -55,7 +58,12 @@ class EmbeddedBackend:
     ) -> None:
         self.name = f"embedded:{weights.stem}" if weights else "embedded"
         self.capabilities = Capabilities(
-            in_flight=slots, max_tokens=_SAMPLING.max_tokens, response_schema=True, seed=True
+            in_flight=slots,
+            max_tokens=_SAMPLING.max_tokens,
+            response_schema=True,
+            seed=True,
+            streaming=True,
+            logprobs=True,
         )
         self._weights = weights
         self._slots = slots
@@ -74,6 +82,17 @@ class EmbeddedBackend:
         if path.suffix != ".gguf" or not path.is_file():
             raise SetupError(f'there is no embedded model "{name}"; say "embedded", or "embedded:" and a .gguf file')
         return cls(path)
+
+    @classmethod
+    def describe(cls) -> Description:
+        """Raises `SetupError` when PLAYACT_WEIGHTS names no file."""
+        weights = find_weights()
+        return Description(
+            extra="embedded",
+            missing=absent("xllamacpp", "httptools", "orjson"),
+            facts={"weights": "not here" if weights is None else weights.stem},
+            wants="run `playact models fetch`" if weights is None else "",
+        )
 
     async def open(self) -> None:
         """Loads the model, in about two seconds. Raises `ExtraMissing`, `WeightsMissing`, `SetupError`."""
@@ -101,9 +120,25 @@ class EmbeddedBackend:
         if self._client is None:
             raise PlayactError(f"{self.name} is not open")
         completion = await self._client.complete(request)
-        if completion.finish == "length" and request.response_schema is None:
-            return replace(completion, text=_whole_sentences(completion.text))
-        return completion
+        return completion if request.response_schema is not None else _without_half_a_sentence(completion)
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Delta, None]:
+        """As `complete`, a sentence at a time: of one that may yet be cut off nothing is given."""
+        if self._client is None:
+            raise PlayactError(f"{self.name} is not open")
+        sentences = WholeSentences()
+        async with aclosing(self._client.stream(request)) as deltas:
+            async for delta in deltas:
+                completion = delta.completion
+                if request.response_schema is not None:
+                    yield delta
+                elif completion is None:
+                    if (text := sentences.add(delta.text)) or delta.thinking:
+                        yield Delta(text, delta.thinking)
+                else:
+                    if rest := sentences.end(is_cut=completion.finish == "length"):
+                        yield Delta(rest)
+                    yield Delta(completion=_without_half_a_sentence(completion))
 
     async def aclose(self) -> None:
         """Stops the server. Requests in flight are given up first, so it has nothing to wait for."""
@@ -130,7 +165,14 @@ class EmbeddedBackend:
         return f"<EmbeddedBackend {self.name} {self._slots} slots {'closed' if self._client is None else 'open'}>"
 
 
-def _whole_sentences(text: str) -> str:
-    """What was cut off at the token limit, up to its last whole sentence; all of it where there is none."""
-    ends = [match.end() for match in re.finditer(r"[.!?…][\"')]*(?=\s|$)", text)]
-    return text[: ends[-1]] if ends else text
+def _without_half_a_sentence(completion: Completion) -> Completion:
+    """A completion that was cut off, without what follows its last whole sentence, and its tokens likewise."""
+    if completion.finish != "length":
+        return completion
+    text, tokens, size = whole_sentences(completion.text), [], 0
+    for token in completion.logprobs:
+        if size >= len(text):
+            break
+        tokens.append(token)
+        size += len(token.token)
+    return replace(completion, text=text, logprobs=tuple(tokens))

@@ -5,14 +5,16 @@ It is for tests, examples and benchmarks, and needs no model; what it says is th
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 import anyio
 import anyio.lowlevel
 
-from ..engine.completion import Capabilities, Completion, CompletionRequest, Usage
+from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Usage
+from ..engine.description import Description
 from ..engine.errors import BackendOverloaded, BackendUnavailable, ReplyInvalid, ScriptExhausted, SetupError
 from .faults import Faults, Latency, Weather
 from .small_talk import LONGEST, small_talk
@@ -53,6 +55,8 @@ class ScriptedBackend:
             response_schema=True,
             seed=True,
             thinking=True,
+            streaming=True,
+            logprobs=True,
         )
         self._script = _as_function(small_talk if replies is None else replies)
         self._weather = Weather(latency, faults, seed) if latency or faults else None
@@ -70,6 +74,11 @@ class ScriptedBackend:
         if name == "storm":
             return cls(latency=Latency(0.5, spread=0.5), faults=_STORM, name="scripted:storm")
         raise SetupError(f'there is no scripted model "{name}"; say "scripted" or "scripted:storm"')
+
+    @classmethod
+    def describe(cls) -> Description:
+        """It needs nothing."""
+        return Description()
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -93,6 +102,21 @@ class ScriptedBackend:
         finally:
             self._in_flight -= 1
         return reply if isinstance(reply, Completion) else Completion(text=reply, usage=_usage(request, reply))
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Delta, None]:
+        """As `complete`, word by word: the weather comes first, then other tasks run once between the words."""
+        completion = await self.complete(request)
+        self._in_flight += 1
+        try:
+            for word in _words(completion.thinking):
+                yield Delta(thinking=word)
+                await anyio.lowlevel.checkpoint()
+            for word in _words(completion.text):
+                yield Delta(word)
+                await anyio.lowlevel.checkpoint()
+            yield Delta(completion=completion)
+        finally:
+            self._in_flight -= 1
 
     def statistics(self) -> Mapping[str, int]:
         """How many calls came, how many are in flight and were at most, and how many of each fault befell them."""
@@ -138,6 +162,11 @@ def _as_function(script: Script) -> Callable[[CompletionRequest], Reply | Awaita
         raise ScriptExhausted(len(replies))
 
     return next_reply
+
+
+def _words(text: str) -> list[str]:
+    """Each with the space that follows it; joined they are the text."""
+    return re.split(r"(?<=\s)(?=\S)", text) if text else []
 
 
 def _usage(request: CompletionRequest, reply: str) -> Usage:

@@ -7,7 +7,8 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -119,6 +120,35 @@ async def test_whole_dialogs_are_played_on_it_side_by_side() -> None:
     assert len(dialogs) == 6
     assert all(dialog.ending and not dialog.ending.failed for dialog in dialogs)
     assert all(turn.text for dialog in dialogs for turn in dialog)
+
+
+@pytest.mark.parametrize("max_tokens", [9, 40, 120])
+async def test_a_stream_comes_to_what_a_whole_reply_says_also_where_it_is_cut_off(max_tokens: int) -> None:
+    request = asking("Tell me about coffee in three sentences.", max_tokens=max_tokens)
+
+    async with a_model(slots=1) as model:
+        whole = await model.complete(request)
+        async with aclosing(model.stream(request)) as stream:
+            deltas = [delta async for delta in stream]
+
+    streamed = deltas[-1].completion
+    assert streamed is not None
+    assert (streamed.text, streamed.finish) == (whole.text, whole.finish)
+    assert "".join(delta.text for delta in deltas) == whole.text
+    assert streamed.usage.completion_tokens == whole.usage.completion_tokens
+
+
+async def test_it_tells_how_sure_it_is_of_each_token() -> None:
+    request = replace(
+        asking("Tell me about coffee.", max_tokens=60),
+        parameters=Parameters(max_tokens=60, extra={"logprobs": True, "top_logprobs": 3}),
+    )
+
+    async with a_model(slots=1) as model:
+        completion = await model.complete(request)
+
+    assert "".join(token.token for token in completion.logprobs).startswith(completion.text)
+    assert all(token.logprob <= 0 for token in completion.logprobs)
 
 
 async def test_missing_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
