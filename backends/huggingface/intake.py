@@ -1,0 +1,66 @@
+"""Makes rows out of requests: renders, counts and checks them, so that what is wrong with one stays with that one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...engine.completion import CompletionRequest, Parameters
+from ...engine.errors import BackendRefused
+from .chat import ChatFormat
+from .guidance import Guidance, Guide
+from .loading import LoadedModel
+from .loop import Loop
+from .reading import Reader
+from .row import Row
+from .sampling import Sampling
+from .ticket import Ticket
+
+__all__ = ["Intake"]
+
+
+class Intake:
+    """The way into the loop of one model."""
+
+    def __init__(self, backend: str, model: LoadedModel, loop: Loop, defaults: Parameters) -> None:
+        self.loop = loop
+        self.guidance = Guidance(backend, model.tokenizer, model.vocabulary, sorted(model.eos))
+        self._backend = backend
+        self._model = model
+        self._chat = ChatFormat(backend, model.tokenizer)
+        self._sampling = _own(model).with_parameters(backend, defaults)
+
+    def row(self, request: CompletionRequest, guide: Guide | None, *, streams: bool) -> Row:
+        """Raises `BackendRefused` for a request that cannot be served, `ParameterUnknown` for an unknown name."""
+        sampling = self._sampling.of(self._backend, request)
+        text = self._chat.text(request)
+        # The template has put in all the special tokens there are.
+        ids = self._model.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
+        if len(ids) >= self._model.context:
+            reason = f"the prompt has {len(ids)} tokens, and the model takes {self._model.context} with the reply"
+            raise BackendRefused(self._backend, f"{reason}; shorten the dialog, or raise context_tokens")
+        if not ids:
+            raise BackendRefused(self._backend, "the prompt is empty")
+        reader = Reader(sampling.stop, is_thinking=text.rstrip().endswith("<think>"), calls_tools=bool(request.tools))
+        return Row(
+            Ticket(),
+            ids,
+            sampling,
+            reader,
+            model=self._model,
+            age=request.age,
+            call_ids=f"call_{request.sequence}",
+            streams=streams,
+            guide=guide,
+        )
+
+
+def _own(model: LoadedModel) -> Sampling:
+    """What the model's makers recommend, in its generation settings."""
+    settings: Any = model.model.generation_config
+    if not settings.do_sample:
+        return Sampling()
+    said = {name: getattr(settings, name, None) for name in ("temperature", "top_p", "top_k", "min_p")}
+    said["repetition_penalty"] = settings.repetition_penalty
+    # Its makers left out what would do nothing; ours would do something.
+    return replace(Sampling(top_p=1.0, temperature=1.0), **{k: v for k, v in said.items() if v is not None})
