@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TextIO
 
 import anyio
 
-from ..engine.statistics import Statistics
+from ..engine.statistics import LaneStatistics, Obstacle, Statistics
 from ..engine.wording import counted, dollars
 
 __all__ = ["Progress", "duration", "shown_progress"]
 
 _LINE_EVERY_S = 5.0
 _SCREEN_EVERY_S = 0.25
+_OBSTACLES: Mapping[Obstacle | None, str] = {
+    "pace": "at the pace that was set",
+    "retry_after": "it said to come back later",
+    "circuit": "it is down",
+}
 
 
 class Progress:
@@ -44,6 +50,7 @@ class Progress:
             parts.append(f"{now.failing} to be tried again")
         if now.usd:
             parts.append(f"${dollars(now.usd)}")
+        parts += [_waiting(backend, lane) for backend, lane in now.lanes.items() if lane.waits_for in _OBSTACLES]
         parts.append(self._time_left(now, seconds))
         return " · ".join(parts)
 
@@ -56,6 +63,11 @@ class Progress:
             return f"{duration(left * seconds / now.dialogs)} left"
         turns_left = max(left * turns_over / now.dialogs - now.live_turns, 0.0)
         return f"{duration(turns_left * seconds / now.turns)} left"
+
+
+def _waiting(backend: str, lane: LaneStatistics) -> str:
+    soon = "" if lane.looks_again_s is None else f", {duration(math.ceil(lane.looks_again_s))}"
+    return f"{counted(lane.waiting, 'call')} waiting for {backend} ({_OBSTACLES[lane.waits_for]}{soon})"
 
 
 @asynccontextmanager

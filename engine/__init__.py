@@ -1,6 +1,7 @@
 """What happens to a message: the actor runtime and the data it carries."""
 
 from .actor import Actor, ActorRef, OnFailure, Supervision, handles
+from .breaker import Breaker
 from .budget import Budget, Caps, Prices
 from .bus import Bus
 from .clock import Clock, RealClock, VirtualClock, virtual_time
@@ -21,6 +22,8 @@ from .failures import FailurePolicy
 from .messages import (
     ActorFailed,
     CallRetried,
+    CircuitClosed,
+    CircuitOpened,
     DeadLetter,
     DialogEnded,
     DialogStarted,
@@ -28,19 +31,24 @@ from .messages import (
     Fact,
     Forked,
     Instructed,
+    PaceSlowed,
     Record,
+    ReplyRejected,
+    ReplyRepaired,
     Request,
     Thought,
     ToolCalled,
     ToolReturned,
     Uttered,
 )
+from .pace import Pace
 from .performance import Performance, Playable
 from .program.archive import dialogs_in, digest_in
 from .retry import Retry
 from .run import Run
 from .script import run
 from .seeds import derive, derive_id, generator
+from .settings import Settings, defaults, llm
 from .simulation import Simulation
 from .statistics import Statistics
 
@@ -49,6 +57,9 @@ __all__ = [
     "Run",
     "Statistics",
     "run",
+    "Settings",
+    "defaults",
+    "llm",
     "Dialog",
     "Turn",
     "Event",
@@ -60,6 +71,8 @@ __all__ = [
     "DialogStarted",
     "Instructed",
     "Thought",
+    "ReplyRejected",
+    "ReplyRepaired",
     "ToolCalled",
     "ToolReturned",
     "Uttered",
@@ -67,6 +80,9 @@ __all__ = [
     "Forked",
     "DialogEnded",
     "CallRetried",
+    "PaceSlowed",
+    "CircuitOpened",
+    "CircuitClosed",
     "ActorFailed",
     "DeadLetter",
     "Actor",
@@ -86,6 +102,8 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "Retry",
+    "Pace",
+    "Breaker",
     "FailurePolicy",
     "Budget",
     "Caps",

@@ -19,6 +19,8 @@ __all__ = [
     "DialogStarted",
     "Instructed",
     "Thought",
+    "ReplyRejected",
+    "ReplyRepaired",
     "ToolCalled",
     "ToolReturned",
     "Uttered",
@@ -26,6 +28,9 @@ __all__ = [
     "Forked",
     "DialogEnded",
     "CallRetried",
+    "PaceSlowed",
+    "CircuitOpened",
+    "CircuitClosed",
     "ActorFailed",
     "DeadLetter",
 ]
@@ -83,6 +88,23 @@ class Instructed(Fact):
 @dataclass(frozen=True, slots=True)
 class Thought(Fact):
     """An agent reasoned where the others do not hear it."""
+
+    agent: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRejected(Fact):
+    """A reply did not have the form that was asked for, so its model was asked again and told the problem."""
+
+    agent: str
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRepaired(Fact):
+    """A reply had more or less around it than was asked for, such as a code fence; `text` is how it came."""
 
     agent: str
     text: str
@@ -150,6 +172,31 @@ class CallRetried(Fact):
     error: str
     attempt: int
     wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PaceSlowed(Fact):
+    """A backend refused calls, so fewer are sent to it at once, and none for so long; `in_flight` None is no limit."""
+
+    backend: str
+    in_flight: int | None
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOpened(Fact):
+    """A backend is down; its calls wait."""
+
+    backend: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitClosed(Fact):
+    """A backend that was down is back."""
+
+    backend: str
+    open_s: float
 
 
 @dataclass(frozen=True, slots=True)

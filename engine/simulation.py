@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, Unpack
 import anyio
 
 from .admission import Admission
+from .breaker import Breaker
 from .budget import Budget, Purse
 from .budget.prices import Prices
 from .bus import Bus
@@ -33,6 +34,7 @@ from .journal.tally import Tally
 from .log import logger
 from .messages import Fact
 from .models import Models
+from .pace import Pace
 from .performance import Performance, Playable
 from .program.archive import timestamp_of
 from .program.fork import Fork
@@ -68,6 +70,8 @@ class Simulation:
     budget: caps on what the run may cost, over all sessions of its journal, and each of its dialogs.
     prices: what tokens cost, where the table in playact does not say so or says otherwise.
     in_flight: the most calls to one backend at once, where the backend itself does not set less.
+    pace: how fast each backend may be asked, or some by their names, such as "openai:gpt-4.1" or "openai".
+    breaker: when a backend counts as down, so that its calls wait until it is back.
     clock, disk: where time comes from and where the journal's work is done; tests stand in for both.
     memo: plain JSON that the journal keeps for whoever resumes the run: in its configuration, and `memo` from then on.
     settings: instead of those that hold when the simulation is made.
@@ -91,6 +95,8 @@ class Simulation:
         budget: Budget | None = None,
         prices: Prices | str | Path | None = None,
         in_flight: int | None = None,
+        pace: Pace | Mapping[str, Pace] | None = None,
+        breaker: Breaker | None = None,
         clock: Clock | None = None,
         disk: Disk | None = None,
         memo: Mapping[str, Any] | None = None,
@@ -109,6 +115,7 @@ class Simulation:
         self.program = Program()
         self.purse: Purse | None = None
         self.models = Models()
+        self.warned: set[object] = set()
         self.cut_short: set[str] = set()  # ids of the dialogs that ended with the session, not by themselves
         self._scheduler = Scheduler(concurrency=settings.concurrency if concurrency is None else concurrency)
         self._retry = retry or Retry(attempts=settings.attempts)
@@ -116,6 +123,8 @@ class Simulation:
         self._budget = budget
         self._prices = Prices.load(prices) if isinstance(prices, str | Path) else prices
         self._in_flight = in_flight or settings.in_flight
+        self._paces = {"": pace} if isinstance(pace, Pace) else dict(pace or {})
+        self._breaker = breaker or Breaker()
         self._clock = clock
         self._disk = disk or WriterThread()
         self._tune_collector = tune_collector
@@ -187,7 +196,14 @@ class Simulation:
             stack.callback(self._keep_end, self.purse)
             self.admission = Admission(self._scheduler, bus.promise)
             self.dispatcher = Dispatcher(
-                bus, self._scheduler, self._retry, self._in_flight, journal=self.journal, purse=self.purse
+                bus,
+                self._scheduler,
+                self._retry,
+                self._in_flight,
+                paces=self._paces,
+                breaker=self._breaker,
+                journal=self.journal,
+                purse=self.purse,
             )
             stack.enter_context(tuned_collector(self._tune_collector))
             self.runs = await stack.enter_async_context(anyio.create_task_group())
@@ -305,6 +321,7 @@ class Simulation:
             actor_restarts=bus.restarts,
             dead_letters=bus.dead_letters,
             seconds=bus.clock.now() - self._started,
+            lanes={name: lane.statistics(bus.clock.now()) for name, lane in self._scheduler.lanes.items()},
         )
 
     def prepare(self, piece: Piece, on_end: Callable[[Dialog], None] | None = None) -> Performance:
@@ -418,6 +435,8 @@ class Simulation:
             model_parameters=self.model_parameters,
             concurrency=self._scheduler.concurrency,
             in_flight=self._in_flight,
+            paces=self._paces,
+            breaker=self._breaker,
             retry=self._retry,
             failures=self.failures.policy,
             budget=self._budget,

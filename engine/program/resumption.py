@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from ..breaker import Breaker
 from ..budget.budget import Budget
 from ..budget.prices import Prices
 from ..clock import Clock
@@ -17,6 +18,7 @@ from ..errors import JournalInvalid, SetupError
 from ..failures import FailurePolicy
 from ..journal.disk import Disk
 from ..journal.file import JournalFile
+from ..pace import Pace
 from ..retry import Retry
 from ..settings import Settings
 
@@ -32,6 +34,8 @@ class Changes(TypedDict, total=False):
     budget: Budget | None
     prices: Prices | str | Path | None
     in_flight: int | None
+    pace: Pace | Mapping[str, Pace] | None
+    breaker: Breaker | None
     clock: Clock | None
     disk: Disk | None
     tune_collector: bool
@@ -63,6 +67,8 @@ def config_of(
     model_parameters: Parameters,
     concurrency: int,
     in_flight: int | None,
+    paces: Mapping[str, Pace],
+    breaker: Breaker,
     retry: Retry,
     failures: FailurePolicy,
     budget: Budget | None,
@@ -78,6 +84,8 @@ def config_of(
         "model_parameters": asdict(model_parameters),
         "concurrency": concurrency,
         "in_flight": in_flight,
+        "pace": {backend: asdict(pace) for backend, pace in paces.items()},
+        "breaker": asdict(breaker),
         "retry": asdict(retry),
         "failures": asdict(failures),
         "budget": None if budget is None else budget.to_dict(),
@@ -122,6 +130,8 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
             "seed": config["seed"],
             "concurrency": config["concurrency"],
             "in_flight": config["in_flight"],
+            "pace": {backend: Pace(**pace) for backend, pace in config.get("pace", {}).items()},
+            "breaker": Breaker(**config.get("breaker", {})),
             "retry": Retry(**config["retry"]),
             "failures": FailurePolicy(**config["failures"]),
             "budget": None if config["budget"] is None else Budget.from_dict(config["budget"]),

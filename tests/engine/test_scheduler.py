@@ -8,20 +8,22 @@ from hypothesis import strategies as st
 
 from playact.engine.scheduler import Call, Lane, Scheduler
 
+DONE = Call(-2, 0)  # it matters only to those who pace
+
 calls = st.builds(Call, st.integers(0, 30), st.integers(0, 30), st.integers(-1, 1))
 
 
 def waiting_lane(waiting: list[Call], *, fairness: int = 16) -> Lane:
     """A lane with room for one call, taken, and these waiting."""
     lane = Lane(1, fairness)
-    assert lane.enter(Call(-1, 0))
-    assert not any(lane.enter(call) for call in waiting)
+    assert lane.enter(Call(-1, 0), 0.0)
+    assert not any(lane.enter(call, 0.0) for call in waiting)
     return lane
 
 
 def order_of(lane: Lane) -> list[Call]:
     given_out = []
-    while (call := lane.leave()) is not None:
+    while (call := lane.leave(DONE, 0.0)) is not None:
         given_out.append(call)
     return given_out
 
@@ -62,9 +64,9 @@ def test_never_more_calls_are_in_flight_than_the_limit_and_none_waits_while_ther
     lane = Lane(limit, 16)
     for number, enters in enumerate(steps):
         if enters:
-            lane.enter(Call(number, 0))
+            lane.enter(Call(number, 0), 0.0)
         elif lane.in_flight:
-            lane.leave()
+            lane.leave(DONE, 0.0)
 
         assert lane.in_flight <= limit
         assert lane.waiting == 0 or lane.in_flight == limit
@@ -73,22 +75,22 @@ def test_never_more_calls_are_in_flight_than_the_limit_and_none_waits_while_ther
 def test_a_lane_without_a_limit_makes_nobody_wait() -> None:
     lane = Lane(None, 16)
 
-    assert all(lane.enter(Call(number, 0)) for number in range(10_000))
+    assert all(lane.enter(Call(number, 0), 0.0) for number in range(10_000))
 
 
 @given(st.integers(2, 20), st.integers(1, 5))
 def test_no_dialog_starves_behind_an_endless_stream_of_higher_priority(fairness: int, calls_needed: int) -> None:
     lane = waiting_lane([Call(1000, 0, priority=9)], fairness=fairness)
     patient = Call(0, 0)
-    lane.enter(patient)
+    lane.enter(patient, 0.0)
     given_to_it = 0
 
     for number in range(1001, 1001 + fairness * calls_needed):
-        lane.enter(Call(number, 0, priority=9))
-        if lane.leave() == patient:
+        lane.enter(Call(number, 0, priority=9), 0.0)
+        if lane.leave(DONE, 0.0) == patient:
             given_to_it += 1
             patient = Call(0, patient.sequence + 1)
-            lane.enter(patient)
+            lane.enter(patient, 0.0)
 
     assert given_to_it == calls_needed
 
