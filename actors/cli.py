@@ -197,6 +197,19 @@ def _simtest(options: argparse.Namespace) -> int:
     return SimtestCommand(options.file, seeds, options.seed, options.jobs, as_json=options.as_json).run()
 
 
+def _models(options: argparse.Namespace) -> int:
+    from ..backends.registry import offers
+    from .models_command import list_models
+
+    return list_models(offers(), as_json=options.as_json)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from .models_command import check_model
+
+    return check_model(options.model, timeout_s=options.timeout, as_json=options.as_json)
+
+
 def _fetch(_: argparse.Namespace) -> int:
     from ..backends.weights import fetch_weights
 
@@ -213,6 +226,8 @@ _COMMANDS = {
     "export": _export,
     "show": _show,
     "simtest": _simtest,
+    "models": _models,
+    "check": _check,
     "fetch": _fetch,
 }
 

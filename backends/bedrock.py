@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import anyio
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ..engine.description import Description, absent
 from ..engine.errors import BackendError, BackendUnavailable, ExtraMissing, PlayactError, ReplyInvalid, SetupError
 from .bedrock_wire import OWNED, Gathered, arguments_of, completion_of
 from .open_calls import OpenCalls
@@ -88,6 +89,18 @@ class BedrockBackend:
     def from_name(cls, name: str) -> Self:
         """The backend for a model's id, with everything else from AWS's own settings."""
         return cls(name)
+
+    @classmethod
+    def describe(cls) -> Description:
+        """By the environment; what AWS's own files and the machine's role say shows when it is opened."""
+        elsewhere = f"as profile {os.environ.get('AWS_PROFILE') or 'default'} says"
+        has_key = os.environ.get("AWS_BEARER_TOKEN_BEDROCK") or os.environ.get("AWS_ACCESS_KEY_ID")
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        return Description(
+            extra="aws",
+            missing=absent("aioboto3"),
+            facts={"region": region or elsewhere, "key": "set" if has_key else elsewhere},
+        )
 
     async def open(self) -> None:
         """Finds credentials and region, and connects to nothing yet: what is wrong with them shows at the first call.

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ..engine.description import Description, absent
 from ..engine.errors import BackendUnavailable, ExtraMissing, KeyMissing, PlayactError, SetupError
 from .google_wire import OWNED, Gathered, config_of, contents_of
 from .parameters import refuse_unknown
@@ -82,6 +83,18 @@ class GoogleBackend:
         """The backend for a model's name, with everything else from the environment."""
         return cls(name)
 
+    @classmethod
+    def describe(cls) -> Description:
+        """By the environment."""
+        missing, key = absent("google.genai"), "set" if _key_set() else "not set"
+        if not _is_vertex_meant():
+            wants = "" if _key_set() else "set GEMINI_API_KEY"
+            return Description(extra="google", missing=missing, facts={"key": key}, wants=wants)
+        project = os.environ.get("GOOGLE_CLOUD_PROJECT") or "as Google's own settings say"
+        location = os.environ.get("GOOGLE_CLOUD_LOCATION") or "global"
+        facts = {"service": "Vertex AI", "project": project, "location": location}
+        return Description(extra="google", missing=missing, facts=facts)
+
     async def open(self) -> None:
         """Connects to nothing yet: a wrong key or address shows at the first call.
 
@@ -94,10 +107,8 @@ class GoogleBackend:
             asyncio.get_running_loop()
         except RuntimeError as error:
             raise SetupError(f"{self.name} runs on asyncio only; start the run with asyncio") from error
-        key = (self._api_key or os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY") or "").strip()
-        vertexai = self._vertexai
-        if vertexai is None:
-            vertexai = os.environ.get("GOOGLE_GENAI_USE_VERTEXAI", "").lower() in ("1", "true")
+        key = (self._api_key or _key_set()).strip()
+        vertexai = _is_vertex_meant() if self._vertexai is None else self._vertexai
         if not vertexai and not key:
             raise KeyMissing(self.name, "GEMINI_API_KEY")
         try:  # not at the top: it takes a second, and whoever only lists the backends need not have it
@@ -175,3 +186,11 @@ class GoogleBackend:
 
     def __repr__(self) -> str:
         return f"<GoogleBackend {self.name} {self._state}>"
+
+
+def _key_set() -> str:
+    return (os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY") or "").strip()
+
+
+def _is_vertex_meant() -> bool:
+    return os.environ.get("GOOGLE_GENAI_USE_VERTEXAI", "").lower() in ("1", "true")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ..engine.description import Description, absent
 from ..engine.errors import ExtraMissing, KeyMissing, PlayactError, SetupError
 from .azure import AzureAccess
 
@@ -88,6 +89,24 @@ class OpenAIBackend:
     def from_name(cls, name: str) -> Self:
         """The backend for a model's name, with everything else from the environment."""
         return cls(name)
+
+    @classmethod
+    def describe(cls) -> Description:
+        """By the environment. Raises `SetupError` for an address that is none."""
+        azure = AzureAccess.told_by(os.environ)
+        if azure is None:
+            host = _host_of(os.environ.get("OPENAI_BASE_URL") or _VENDOR, "openai")
+            has_key, variable = bool(os.environ.get("OPENAI_API_KEY", "").strip()), "OPENAI_API_KEY"
+        else:
+            host = _host_of(azure.endpoint, "openai", "AZURE_OPENAI_ENDPOINT")
+            has_key, variable = bool(azure.headers), "AZURE_OPENAI_API_KEY"
+        wants_key = not has_key and (azure is not None or host == _VENDORS_HOST)
+        return Description(
+            extra="openai",
+            missing=absent("httptools", "orjson"),
+            facts={"host": host, "key": "set" if has_key else "not set"},
+            wants=f"set {variable}" if wants_key else "",
+        )
 
     async def open(self) -> None:
         """Connects to nothing yet: a wrong key or address shows at the first call.

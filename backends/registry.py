@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from ..engine.completion import Backend
+from ..engine.description import Described, Offer
 from ..engine.errors import SetupError, UnknownBackend
 
-__all__ = ["backend_named", "backend_names"]
+__all__ = ["backend_named", "backend_names", "offers"]
 
 _GROUP = "playact.backends"
 
@@ -32,6 +34,37 @@ def backend_named(model: str) -> Backend:
 def backend_names() -> tuple[str, ...]:
     """The backends that are installed, ours and others'."""
     return tuple(sorted(_offered()))
+
+
+def offers() -> list[Offer]:
+    """What is installed, described without opening anything. One factory of several names is offered once.
+
+    Modules of backends are imported; what is heavy, they import only when they are opened.
+    """
+    points: dict[str, list[EntryPoint]] = {}
+    for point in _offered().values():
+        points.setdefault(point.value, []).append(point)
+    return [_offer(of_one) for of_one in points.values()]
+
+
+def _offer(points: Sequence[EntryPoint]) -> Offer:
+    name, *aliases = sorted((point.name for point in points), key=lambda name: (len(name), name))
+    point = points[0]
+    brought_by = None if point.value.startswith("playact.") else point.dist
+    description, trouble = None, ""
+    try:
+        maker = getattr(point.load(), "__self__", None)  # the class, of a factory that is a method of one
+        if isinstance(maker, Described):
+            description = maker.describe()
+    except Exception as error:  # that one cannot be described must not hide the others
+        trouble = str(error) or type(error).__name__
+    return Offer(
+        name=name,
+        aliases=tuple(aliases),
+        distribution=f"{brought_by.name} {brought_by.version}" if brought_by else "",
+        description=description,
+        trouble=trouble,
+    )
 
 
 def _offered() -> dict[str, EntryPoint]:
