@@ -35,12 +35,11 @@ _SETTINGS: Mapping[str, object] = {
     # Small models that may put space between values of JSON like to do so until their tokens are used up.
     "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
 }
-# The threads of a model wait for each other by spinning, for so long that most work stands still when they have to share
-# their processors with something else; see `llama_server`.
+# The threads of a model wait for each other by spinning: for so long that most work stands still when they have to
+# share their processors with something else; see `llama_server`.
 _SPIN_ROUNDS = "10000"
-_STOP_S = (
-    20.0  # a worker on a busy machine takes seconds to go by itself; one that is killed leaves shared memory behind
-)
+# A worker on a busy machine takes seconds to go by itself; one that is killed leaves shared memory behind.
+_STOP_S = 20.0
 
 
 def started(name: str, model: str, settings: Mapping[str, object]) -> Any:
