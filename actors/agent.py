@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, SkipValidation
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation
 from pydantic.dataclasses import dataclass
 
 from ..engine.completion import Backend, Parameters, Think
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import DialogFailed
 from ..engine.simulation import Simulation
+from ..engine.structured import ReplySchema
+from ..engine.thinking import THINKING_PATTERN, Thinking
 from .orchestrators import Orchestrator, orchestrators_by_name
 from .personas import Persona
 from .prompts import RESPONSE_DETAILS
@@ -45,6 +47,18 @@ def _orchestrator(value: Any) -> Orchestrator:
     )
 
 
+def _form(value: Any) -> Any:
+    if value is not None:
+        ReplySchema.of(value)  # raises ValueError for what is none
+    return value
+
+
+def _pattern(value: str | None) -> str | None:
+    if value is not None:
+        Thinking.of(value)  # raises ValueError for what is none
+    return value
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
 class Agent:
     """Who speaks. `agent | orchestrator` is a new agent that takes the orchestrator's advice too.
@@ -55,9 +69,15 @@ class Agent:
     dialogue_details, response_details: what the prompt says of the conversation and of each reply.
     example_dialogs: shown in the prompt.
     tools: plain functions, sync or async, that its model may call; see `Toolbox`.
+    response_schema: the form of its replies, a JSON schema or a pydantic model. A turn's text is then the JSON of the
+        value; small slips are put right, and a reply that does not fit is asked for again, with the problem, at most
+        `corrections` times.
     think: asks the model to reason first, where the backend can; "low", "medium" or "high" says how much.
+    thinking_pattern: a regular expression for thoughts that stand among the words; None takes all for words.
     can_finish: whether it may end the dialog (by the marker that the prompt tells it).
     system_prompt: used as it is, instead of the prompt made of all this.
+    prompt_style: whether that prompt is "short", for models that lose the thread, or "full"; None leaves it to the
+        backend, which knows its model.
     preprocess, postprocess: applied to every text it hears, and once to every text it says.
     model: "backend:model" or a Backend; None for the simulation's own.
     """
@@ -71,10 +91,14 @@ class Agent:
     response_details: str = RESPONSE_DETAILS
     example_dialogs: Annotated[Sequence[Dialog], BeforeValidator(_several)] = ()
     tools: Annotated[Sequence[Callable[..., Any]], BeforeValidator(_several)] = ()
+    response_schema: Annotated[Mapping[str, Any] | type[BaseModel] | None, AfterValidator(_form)] = None
+    corrections: Annotated[int, Field(ge=0)] = 2
     think: Think = False
+    thinking_pattern: Annotated[str | None, AfterValidator(_pattern)] = THINKING_PATTERN
     can_finish: bool = True
     orchestrators: Annotated[Sequence[SkipValidation[Orchestrator]], BeforeValidator(_orchestrators)] = ()
     system_prompt: str | None = None
+    prompt_style: Literal["short", "full"] | None = None
     preprocess: Callable[[str], str] | None = None
     postprocess: Callable[[str], str] | None = None
     model: str | SkipValidation[Backend] | None = None

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterable
 
 from ..engine.completion import Message, ToolCall
-from ..engine.messages import Fact, Instructed, ToolCalled, ToolReturned, Uttered
+from ..engine.messages import Fact, Instructed, ReplyRejected, ToolCalled, ToolReturned, Uttered
+from ..engine.structured import correction
 from .prompts import OPENING_CUE
 
 __all__ = ["Memory"]
@@ -33,6 +34,10 @@ class Memory:
         self._hears = hears
         self._messages = [Message("system", prompt)]
 
+    def instruct(self, prompt: str) -> None:
+        """Puts other instructions in the place of those it was made with."""
+        self._messages[0] = Message("system", prompt)
+
     def take(self, fact: Fact) -> None:
         """Remembers a published fact."""
         if isinstance(fact, Uttered):
@@ -41,7 +46,10 @@ class Memory:
             self._add(self._messages, fact, persistent=True)
 
     def messages(self, draft: Iterable[Fact]) -> tuple[Message, ...]:
-        """The chat so far, and what belongs to this turn only: advice and tools' answers, not published yet."""
+        """The chat so far, and what belongs to this turn only, not published yet: advice, tools, rejected replies.
+
+        Thoughts are never in it.
+        """
         messages = self._messages.copy()
         if self.is_blank:
             messages.append(_CUE)
@@ -73,6 +81,8 @@ class Memory:
                 if not (fact.persistent and advice in messages):
                     # Before what was heard last, so that the model still answers that.
                     messages.insert(len(messages) - (messages[-1].role == "user"), advice)
+            case ReplyRejected() if fact.agent == self._name and not persistent:
+                messages += correction(fact.text, fact.problem)
             case ToolCalled() if fact.agent == self._name:
                 call = ToolCall(fact.call_id, fact.name, json.dumps(dict(fact.arguments), ensure_ascii=False))
                 messages.append(Message("assistant", "", tool_calls=(call,)))

@@ -2,40 +2,77 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from sys import intern
 
 from ..engine.actor import Actor, ActorRef, handles
-from ..engine.completion import Backend, CompletionRequest, ToolCall, Usage
-from ..engine.errors import ReplyEmpty, ReplyInvalid
-from ..engine.messages import EndMarked, Fact, Instructed, Request, Thought, ToolCalled, ToolReturned, Uttered
+from ..engine.completion import Backend, Capabilities, Completion, CompletionRequest, ToolCall, Usage
+from ..engine.dialog import Context
+from ..engine.errors import ReplyEmpty, ReplyInvalid, ReplyUnfit
+from ..engine.messages import (
+    EndMarked,
+    Fact,
+    Instructed,
+    ReplyRejected,
+    ReplyRepaired,
+    Request,
+    Thought,
+    ToolCalled,
+    ToolReturned,
+    Uttered,
+)
 from ..engine.performance import Performance
 from ..engine.seeds import derive, generator
+from ..engine.structured import Checked, ReplySchema
+from ..engine.thinking import Thinking
 from .agent import Agent
 from .endings import without_marker
 from .memory import Memory
 from .orchestrators import Advise, Orchestrator
+from .prompts import system_prompt
 from .tools import Toolbox
 
 __all__ = ["AgentActor", "Part", "TakeTurn"]
 
 _EMPTY_REPLIES = 3
 _TOOL_ROUNDS = 8
-_THINKING = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
-    """An agent's part in a scenario, the same in every dialog played from it."""
+    """An agent's part in a scenario, the same in every dialog played from it: what it needs is made once."""
 
     agent: Agent
     name: str
-    prompt: str
-    speakers: int
+    others: tuple[str, ...]
+    context: Context | str | None
     toolbox: Toolbox | None
     advisers: tuple[tuple[str, Orchestrator], ...]
+
+    def prompt_for(self, capabilities: Capabilities) -> str:
+        """The agent's instructions, in the style that it asks for or that suits the model."""
+        style = self.agent.prompt_style or ("short" if capabilities.is_small else "full")
+        return self.short_prompt if style == "short" else self.prompt
+
+    @cached_property
+    def prompt(self) -> str:
+        return intern(system_prompt(self.agent, self.name, self.others, self.context))  # many scenarios, one string
+
+    @cached_property
+    def short_prompt(self) -> str:
+        return intern(system_prompt(self.agent, self.name, self.others, self.context, is_short=True))
+
+    @cached_property
+    def schema(self) -> ReplySchema | None:
+        form = self.agent.response_schema
+        return None if form is None else ReplySchema.of(form)
+
+    @cached_property
+    def thinking(self) -> Thinking | None:
+        pattern = self.agent.thinking_pattern
+        return None if pattern is None else Thinking.of(pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +92,20 @@ class _Draft:
 class AgentActor(Actor):
     """Plays an agent. Its memory is a fold over the dialog's facts: a turn given up half-way leaves no trace in it."""
 
-    __slots__ = ("_advisers", "_agent", "_backend", "_memory", "_name", "_parameters", "_performance", "_toolbox")
+    __slots__ = (
+        "_advisers",
+        "_agent",
+        "_backend",
+        "_memory",
+        "_name",
+        "_parameters",
+        "_part",
+        "_performance",
+        "_toolbox",
+    )
 
     def __init__(self, part: Part, advisers: Sequence[ActorRef], performance: Performance) -> None:
+        self._part = part
         self._agent = part.agent
         self._name = part.name
         self._toolbox = part.toolbox
@@ -65,14 +113,16 @@ class AgentActor(Actor):
         self._performance = performance
         self._parameters = performance.parameters(part.agent.model_parameters)
         self._backend: Backend | None = None
-        self._memory = Memory(part.prompt, part.name, names_speakers=part.speakers > 2, hears=part.agent.preprocess)
+        self._memory = Memory(part.prompt, part.name, names_speakers=len(part.others) > 1, hears=part.agent.preprocess)
 
     def fold(self, fact: Fact) -> None:
         self._memory.take(fact)
 
     @handles(TakeTurn)
     async def take_turn(self, request: TakeTurn) -> tuple[Fact, ...]:
-        """Raises `BackendError` when the model cannot be had, `ReplyEmpty` when it keeps saying nothing."""
+        """Raises `BackendError` when the model cannot be had, `ReplyEmpty` when it keeps saying nothing, `ReplyUnfit`
+        when what it says never has the form that was asked for.
+        """
         attempts = 0
         advice = [given for adviser in self._advisers if (given := await self._advice(adviser)) is not None]
         while True:
@@ -114,20 +164,27 @@ class AgentActor(Actor):
         performance, agent = self._performance, self._agent
         backend = self._backend
         if backend is None:
-            backend = self._backend = await performance.backend(agent.model)
-        tool_rounds = empty_replies = 0
+            backend = self._backend = await self._opened()
+        tool_rounds = empty_replies = unfit_replies = 0
         while empty_replies < _EMPTY_REPLIES:
-            request = self._request(draft, offers_tools=tool_rounds < _TOOL_ROUNDS)
+            request = self._request(draft, backend.capabilities, offers_tools=tool_rounds < _TOOL_ROUNDS)
             completion = await performance.complete(backend, request)
             draft.usage = draft.usage + completion.usage if draft.usage.total_tokens else completion.usage
-            if completion.thinking:
-                draft.facts.append(Thought(self._name, completion.thinking))
+            said = self._said(completion, draft)
             if completion.tool_calls and request.tools and self._toolbox is not None:
                 tool_rounds += 1
                 for call in completion.tool_calls:
                     draft.facts += await self._use(self._toolbox, call)
                 continue
-            text, has_finished = self._words(completion.text, draft)
+            text, has_finished = self._words(said)
+            if text and self._part.schema is not None:
+                checked = self._checked(self._part.schema, text, completion, draft)
+                if checked.problem:
+                    unfit_replies += 1
+                    if unfit_replies > agent.corrections:
+                        raise ReplyUnfit(backend.name, checked.problem, self._name, unfit_replies)
+                    continue
+                text = checked.text
             if text or has_finished:
                 return text, has_finished and agent.can_finish
             empty_replies += 1
@@ -138,27 +195,53 @@ class AgentActor(Actor):
         output = await self._performance.once(f"{call.name} {call.id} {call.arguments}", partial(toolbox.call, call))
         return called, ToolReturned(self._name, call.name, output, call.id)
 
-    def _words(self, text: str, draft: _Draft) -> tuple[str, bool]:
-        """What is said aloud: without thoughts, the speaker's own name before it, and the end marker."""
-        if "<think>" in text:
-            draft.facts += (Thought(self._name, thought.strip()) for thought in _THINKING.findall(text))
-            text = _THINKING.sub("", text)
+    def _said(self, completion: Completion, draft: _Draft) -> str:
+        """The reply without what the model only thought, of which each thought is noted once."""
+        thinking = self._part.thinking
+        text, thoughts = (completion.text, ()) if thinking is None else thinking.split(completion.text)
+        if completion.thinking or thoughts:
+            native = completion.thinking.strip()
+            draft.facts += (Thought(self._name, thought) for thought in dict.fromkeys((native, *thoughts)) if thought)
+        return text
+
+    def _checked(self, schema: ReplySchema, text: str, completion: Completion, draft: _Draft) -> Checked:
+        """Whether the reply has the form asked for; what is told of that goes into the draft, where memory finds it."""
+        checked = schema.check(text, is_cut_off=completion.finish == "length")
+        if checked.problem:
+            draft.facts.append(ReplyRejected(self._name, text, checked.problem))
+        elif checked.is_repaired:
+            draft.facts.append(ReplyRepaired(self._name, text))
+        return checked
+
+    def _words(self, text: str) -> tuple[str, bool]:
+        """What is said aloud: without the speaker's own name before it, and the end marker."""
         text = text.strip()
         if text.startswith(f"{self._name}:"):
             text = text[len(self._name) + 1 :].lstrip()
         return without_marker(text)
 
-    def _request(self, draft: _Draft, *, offers_tools: bool) -> CompletionRequest:
+    async def _opened(self) -> Backend:
+        """The model. Raises `SetupError`; one that cannot think is not asked to, which is told once a run."""
+        performance, agent = self._performance, self._agent
+        backend = await performance.backend(agent.model)
+        if agent.think and not backend.capabilities.thinking:
+            performance.warn_once("think.ignored", agent=self._name, backend=backend.name)
+        self._memory.instruct(self._part.prompt_for(backend.capabilities))
+        return backend
+
+    def _request(self, draft: _Draft, capabilities: Capabilities, *, offers_tools: bool) -> CompletionRequest:
         performance, agent = self._performance, self._agent
         sequence = performance.calls
-        return CompletionRequest(
+        request = CompletionRequest(
             messages=self._memory.messages(draft.facts),
             parameters=self._parameters,
             seed=derive(performance.seed, self._name, sequence),
             tools=self._toolbox.specs if self._toolbox is not None and offers_tools else (),
-            think=agent.think or None,
+            think=(agent.think or None) if capabilities.thinking else None,
             dialog=performance.id,
             sequence=sequence,
             attempt=draft.attempts,
             age=performance.number,
         )
+        schema = self._part.schema
+        return request if schema is None else schema.asked(request, capabilities)

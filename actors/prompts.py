@@ -17,10 +17,17 @@ RESPONSE_DETAILS = "Answer with one short utterance, as people do when they talk
 OPENING_CUE = "Hello!"
 
 
-def system_prompt(agent: Agent, name: str, others: Sequence[str], context: Context | str | None) -> str:
-    """An agent's instructions for one dialog; its own `system_prompt`, where it has one, is used as it is."""
+def system_prompt(
+    agent: Agent, name: str, others: Sequence[str], context: Context | str | None, *, is_short: bool = False
+) -> str:
+    """An agent's instructions for one dialog; its own `system_prompt`, where it has one, is used as it is.
+
+    `is_short` is for models of some hundred million parameters: who and where they are, and no rules to forget.
+    """
     if agent.system_prompt is not None:
         return agent.system_prompt
+    if is_short:
+        return " ".join(part for part in _short_parts(agent, name, others, context) if part)
     return "\n".join(part for part in _parts(agent, name, others, context) if part)
 
 
@@ -43,6 +50,24 @@ def _parts(agent: Agent, name: str, others: Sequence[str], context: Context | st
         yield f"When everything is said, say goodbye and put {END_MARKER} at the very end."
     else:
         yield "Do not end the conversation yourself; when the others say goodbye, say goodbye too."
+
+
+def _short_parts(agent: Agent, name: str, others: Sequence[str], context: Context | str | None) -> Iterable[str]:
+    """Who, with whom, where: a tiny model takes every rule it is told for something to talk about."""
+    persona = agent.persona.fields() if agent.persona is not None else {}
+    if persona.get("language") == "English":
+        del persona["language"]
+    role = persona.pop("role", "")
+    opening = f"You are {name}, {role}" if role else f"You are {name}"
+    yield _sentences(opening, {key: value for key, value in persona.items() if key != "name"})
+    if isinstance(context, str):
+        yield f"You are talking with {_listed(others)}. {context}"
+    else:
+        yield _sentences(f"You are talking with {_listed(others)}", context_facts(context) if context else {})
+    yield agent.dialogue_details
+    for example in agent.example_dialogs:
+        yield f"\nAn example of such a conversation:\n{_transcript(example)}\n"
+    yield "Say one short sentence." if agent.response_details == RESPONSE_DETAILS else agent.response_details
 
 
 def context_facts(context: Context) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from functools import cached_property, partial
-from sys import intern
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
@@ -15,7 +14,6 @@ from ..engine.performance import Performance
 from .agent import Agent
 from .orchestrators import OrchestratorActor
 from .player import AgentActor, Part
-from .prompts import system_prompt
 from .stage import Conduct, RoundRobin, Stage, TurnPolicy
 from .tools import Toolbox
 
@@ -102,13 +100,12 @@ class Scenario(BaseModel):
 
     def _part(self, place: int, agent: Agent) -> Part:
         name = self.names[place]
-        others = [other for other in self.names if other != name]
-        prompt = system_prompt(agent, name, others, self.context if self.context is not None else agent.context)
+        others = (other for other in self.names if other != name)
         return Part(
             agent=agent,
             name=name,
-            prompt=intern(prompt),  # thousands of scenarios with the same cast share one string
-            speakers=len(self.cast),
+            others=tuple(others),
+            context=self.context if self.context is not None else agent.context,
             toolbox=Toolbox(agent.tools) if agent.tools else None,
             advisers=tuple((f"{name}/{adviser.label}", adviser) for adviser in agent.orchestrators),
         )

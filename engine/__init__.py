@@ -51,6 +51,7 @@ from .seeds import derive, derive_id, generator
 from .settings import Settings, defaults, llm
 from .simulation import Simulation
 from .statistics import Statistics
+from .wrappers import Cache, Hedge
 
 __all__ = [
     "Simulation",
@@ -102,6 +103,8 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "Retry",
+    "Cache",
+    "Hedge",
     "Pace",
     "Breaker",
     "FailurePolicy",

@@ -26,6 +26,7 @@ __all__ = [
     "Capabilities",
     "Backend",
     "StreamingBackend",
+    "RecallingBackend",
 ]
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -134,7 +135,11 @@ class TokenLogprob(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A model's reply. `model` is the name the service says it used; `logprobs` are there if they were asked for."""
+    """A model's reply. `model` is the name the service says it used; `logprobs` are there if they were asked for.
+
+    is_cached: it was kept from an earlier call, with what that took as `usage`; now it costs nothing.
+    calls: how many calls were made for it. The others were given up, and what they took is not known.
+    """
 
     text: str
     thinking: str = ""
@@ -143,6 +148,8 @@ class Completion:
     finish: FinishReason = "stop"
     model: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()
+    is_cached: bool = False
+    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +167,20 @@ class Capabilities:
 
     in_flight: how many calls it takes at once, None for as many as come.
     max_tokens: the longest reply when a request sets no limit, None when the backend does not know.
+    calls: how many calls one request can become; a budget lays aside for each.
+    is_small: the model loses the thread in long prompts, so that it is better told less.
     """
 
     in_flight: int | None = None
     max_tokens: int | None = None
+    calls: int = 1
     tools: bool = False
     response_schema: bool = False
     seed: bool = False
     thinking: bool = False
     streaming: bool = False
     logprobs: bool = False
+    is_small: bool = False
 
 
 class Backend(Protocol):
@@ -202,3 +213,10 @@ class StreamingBackend(Backend, Protocol):
     """
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[Delta, None]: ...
+
+
+@runtime_checkable
+class RecallingBackend(Backend, Protocol):
+    """A backend that may know a reply without a call; it is asked before the request waits for room, pace or money."""
+
+    def recall(self, request: CompletionRequest) -> Completion | None: ...

@@ -151,8 +151,8 @@ class ReplyUnfit(ReplyInvalid):
     def __str__(self) -> str:
         whose = f"{self.agent}'s reply" if self.agent else "the reply"
         return (
-            f"{self.backend}: {whose} did not fit its response_schema {self.attempts} times, at last so: {self.reason}; "
-            "make the schema simpler, raise max_tokens or take a larger model"
+            f"{self.backend}: {whose} did not fit its response_schema {self.attempts} times, "
+            f"at last so: {self.reason}; make the schema simpler, raise max_tokens or take a larger model"
         )
 
 

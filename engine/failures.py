@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .errors import ReplyEmpty, TooManyFailures
+from .errors import ReplyEmpty, ReplyUnfit, TooManyFailures
 from .retry import Failure, verdict_on
 
 __all__ = ["FailurePolicy", "Failures"]
@@ -18,7 +18,8 @@ _OTHER = "for other reasons"
 class FailurePolicy:
     """Beyond `Retry`, which asks again after each single failed call.
 
-    turn_attempts: how often an agent may try a turn whose replies are of no use (malformed, empty).
+    turn_attempts: how often an agent may try a turn whose replies are of no use (malformed, empty, or
+        of the wrong form even after corrections: then each attempt asks `1 + corrections` times).
     salvage: whether a dialog that failed for a reason that may pass gets a second chance when all others are over.
     stop_share: the run stops when this share of the dialogs begun so far has failed; None never stops it.
     stop_after: not before so many dialogs have failed.
@@ -38,8 +39,8 @@ class FailurePolicy:
         return attempts < self.turn_attempts and verdict_on(error).failure is Failure.INVALID
 
     def may_salvage(self, error: BaseException) -> bool:
-        """Not after empty replies: those are kept, so a second chance would only be given them once more."""
-        if not self.salvage or not isinstance(error, Exception) or isinstance(error, ReplyEmpty):
+        """Not after replies that are empty or do not fit: those are kept, and would only be given once more."""
+        if not self.salvage or not isinstance(error, Exception) or isinstance(error, ReplyEmpty | ReplyUnfit):
             return False
         return verdict_on(error).failure in (Failure.TRANSIENT, Failure.OVERLOADED, Failure.INVALID)
 

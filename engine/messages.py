@@ -23,6 +23,7 @@ __all__ = [
     "ReplyRepaired",
     "ToolCalled",
     "ToolReturned",
+    "ToolsWithheld",
     "Uttered",
     "EndMarked",
     "Forked",
@@ -128,6 +129,14 @@ class ToolReturned(Fact):
     name: str
     output: str
     call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsWithheld(Fact):
+    """An agent's model asked for tools in so many replies of one turn that it is offered none for the rest of it."""
+
+    agent: str
+    rounds: int
 
 
 @dataclass(frozen=True, slots=True)

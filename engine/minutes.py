@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .dialog import Dialog, Ending, Event, Turn
-from .messages import Fact, Instructed, Record, Thought, ToolCalled, ToolReturned, Uttered
+from .messages import Fact, Instructed, Record, ReplyRejected, ReplyRepaired, Thought, ToolCalled, ToolReturned, Uttered
 
 __all__ = ["close", "take_down"]
 
@@ -38,6 +38,13 @@ def _row(fact: Fact, timestamp: int) -> Event | None:
             action = "instruct-persist" if fact.persistent else "instruct"
             return Event(
                 agent=fact.agent, action=action, actionLabel=fact.label, content=fact.text, timestamp=timestamp
+            )
+        case ReplyRejected():
+            reply = {"text": fact.text, "problem": fact.problem}
+            return Event(agent=fact.agent, action="reply", actionLabel="rejected", content=reply, timestamp=timestamp)
+        case ReplyRepaired():
+            return Event(
+                agent=fact.agent, action="reply", actionLabel="repaired", content=fact.text, timestamp=timestamp
             )
         case ToolCalled():
             call = {"name": fact.name, "args": dict(fact.arguments), "id": fact.call_id}

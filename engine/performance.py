@@ -12,6 +12,7 @@ from .completion import Backend, Completion, CompletionRequest, Parameters
 from .dialog import Dialog, Ending
 from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, ReplyUnfit, SetupError
 from .journal.journal import Diary
+from .log import logger
 from .messages import DialogEnded, DialogStarted, Fact, Record, Uttered
 from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
@@ -140,6 +141,13 @@ class Performance:
     def parameters(self, own: Parameters) -> Parameters:
         """How a model is to sample for an agent: as it says itself, field by field, else as the run does."""
         return overlaid(own, self._simulation.model_parameters)
+
+    def warn_once(self, event: str, **facts: object) -> None:
+        """Logs what the user should know of the run; what was said already is not said of the next dialog."""
+        said = (event, *sorted(facts.items()))
+        if said not in self._simulation.warned:
+            self._simulation.warned.add(said)
+            logger().warning(event, **facts)
 
     @property
     def id(self) -> str:

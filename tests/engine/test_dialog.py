@@ -183,6 +183,7 @@ EXAMPLES: list[PlayactError] = [
     errors.BackendOverloaded("openai:x", "429", 3.5),
     errors.BackendRefused("openai:x", "401"),
     errors.ReplyInvalid("openai:x", "not JSON"),
+    errors.ReplyUnfit("openai:x", "the answer\nis not JSON", "Ann", 3),
     errors.ReplyEmpty("Ann", 3),
     errors.ScriptExhausted(3),
     errors.SetupError("do this"),
