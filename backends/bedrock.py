@@ -103,7 +103,7 @@ class BedrockBackend:
         )
 
     async def open(self) -> None:
-        """Finds credentials and region, and connects to nothing yet: what is wrong with them shows at the first call.
+        """Finds credentials, for which AWS may have to be asked, and the region. Does not connect to Bedrock yet.
 
         Raises `ExtraMissing`, `ParameterUnknown` for a default that Converse does not know, and `SetupError` when there
         are no credentials, there is no region or no such profile, or the event loop is not asyncio's.
@@ -115,22 +115,26 @@ class BedrockBackend:
         except RuntimeError as error:
             raise SetupError(f"{self.name} runs on asyncio only; start the run with asyncio") from error
         try:  # not at the top: it takes a second, and whoever only lists the backends need not have it
-            from botocore.exceptions import BotoCoreError, NoRegionError
+            from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-            self._client = await self._new_client()
+            client = await self._new_client()
         except ModuleNotFoundError as error:
-            raise ExtraMissing("aws", "aws", error.name or "aioboto3") from error
+            raise ExtraMissing("aws", "aws", (error.name or "aioboto3").partition(".")[0]) from error
         except ImportError as error:  # it is here, and something it needs is not
             raise SetupError(f"{self.name} cannot be loaded: {error}") from error
         except NoRegionError as error:
             raise SetupError(f"{self.name}: {_SAY_REGION}") from error
-        except (BotoCoreError, ValueError) as error:  # a profile that is not there, an endpoint that is none
+        except (
+            BotoCoreError,
+            ClientError,
+            ValueError,
+        ) as error:  # no such profile, no such role, an endpoint that is none
             raise SetupError(f"{self.name}: {error}") from error
-        operation = self._client.meta.service_model.operation_model("Converse")
+        operation = client.meta.service_model.operation_model("Converse")
         self._known = frozenset(operation.input_shape.members) - OWNED
         self._refuse_unknown(self._defaults)
+        self._client, self._state = client, "open"
         self._calls = OpenCalls(self.name, self._timeout_s)
-        self._state = "open"
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """One call, never retried. Raises `PlayactError` unless the backend is open."""

@@ -27,13 +27,14 @@ from .parameters import refuse_unknown
 if TYPE_CHECKING:
     from .ollama_client import OllamaClient
 
-__all__ = ["OllamaBackend"]
+__all__ = ["OllamaBackend", "address_of"]
 
 _NO_DEFAULTS = Parameters()
 _PORT = 11434
 _CLOUD = "ollama.com"
 _OPTIONS_NOT_OF_THE_PACKAGE = frozenset(("min_p",))  # the server has it all the same
-_UNREADABLE = (AttributeError, TypeError, ValueError)  # what the client stumbles over, pydantic's errors among them
+# What the client stumbles over: other JSON, none, or too deep; pydantic's errors are ValueErrors.
+_UNREADABLE = (AttributeError, RecursionError, TypeError, ValueError)
 
 
 class OllamaBackend:
@@ -158,7 +159,7 @@ class OllamaBackend:
             raise BackendRefused(self.name, f"the request cannot be written as JSON: {error}") from error
 
     def _new_client(self) -> OllamaClient:
-        address = _address(self._host or os.environ.get("OLLAMA_HOST") or "", self.name)
+        address = address_of(self._host or os.environ.get("OLLAMA_HOST") or "", self.name)
         headers = {"content-type": "application/json", "user-agent": "playact"}
         if key := (self._api_key or os.environ.get("OLLAMA_API_KEY") or "").strip():
             headers["authorization"] = f"Bearer {key}"
@@ -189,7 +190,7 @@ class OllamaBackend:
         return f"<OllamaBackend {self.name} {self._state}>"
 
 
-def _address(host: str, name: str) -> str:
+def address_of(host: str, name: str) -> str:
     """The server's URL, of what OLLAMA_HOST may be. Raises `SetupError` for anything else."""
     scheme, _, rest = host.strip().rpartition("://")
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Literal
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, Literal
 
 import pytest
 
@@ -13,7 +14,7 @@ from playact.backends.openai import OpenAIBackend
 from playact.engine.completion import CompletionRequest, Message
 from playact.engine.errors import BackendError
 
-__all__ = ["HELLO", "KEY", "Opener", "Transport", "everything_shown_of", "failure"]
+__all__ = ["HELLO", "KEY", "Opener", "Transport", "everything_shown_of", "failure", "unfinished_generators"]
 
 KEY = "sk-a-key-that-nobody-may-see"
 HELLO = CompletionRequest(messages=(Message("user", "Hi!"),))
@@ -40,3 +41,15 @@ def everything_shown_of(error: BaseException) -> str:
             shown += [str(link), repr(link), repr(link.args)]
             chain += [link.__cause__, link.__context__]
     return "\n".join(shown)
+
+
+@contextmanager
+def unfinished_generators() -> Iterator[list[AsyncGenerator[Any, Any]]]:
+    """Fills with the asynchronous generators that were begun in the meantime and left to the garbage collector."""
+    unfinished: list[AsyncGenerator[Any, Any]] = []
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(finalizer=unfinished.append)
+    try:
+        yield unfinished
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
