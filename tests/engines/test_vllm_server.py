@@ -1,4 +1,4 @@
-"""vLLM's own server, in a process of its own: the backend for OpenAI-compatible endpoints gets from it what it can give."""
+"""vLLM's own server, in a process of its own: the backend for OpenAI-compatible endpoints gets on with it."""
 
 from __future__ import annotations
 
