@@ -21,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, S
 
 from .completion import Backend, Parameters
 from .errors import SettingInvalid
+from .pace import Pace
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -48,7 +49,8 @@ class Settings(BaseModel):
     model: what agents without a model of their own use, "backend:model" or a Backend.
     temperature to extra: how models sample where an agent says nothing itself; see `Parameters`.
     concurrency: how many dialogs are live at once.
-    in_flight: the most calls to one backend at once; None for as many as it takes.
+    in_flight, requests_per_minute, tokens_per_minute: how fast one backend is asked at the most; see `Pace`.
+    timeout_s: how long a call may take, where the backend itself does not set less.
     attempts: how often a call that fails is tried, in all.
     """
 
@@ -64,6 +66,9 @@ class Settings(BaseModel):
     extra: dict[str, JsonValue] = Field(default_factory=dict)
     concurrency: Whole = 256
     in_flight: Whole | None = None
+    requests_per_minute: Whole | None = None
+    tokens_per_minute: Whole | None = None
+    timeout_s: Positive | None = None
     attempts: Whole = 6
 
     @classmethod
@@ -74,9 +79,17 @@ class Settings(BaseModel):
             values |= layer.values
         return cls.model_validate(values)
 
+    def but(self, **values: Unpack[Values]) -> Self:
+        """The same settings, but for those of `values` that are not None."""
+        return self.model_copy(update={name: value for name, value in values.items() if value is not None})
+
     def sampling_as(self, parameters: Parameters) -> Self:
         """The same settings, but for how models sample."""
         return self.model_copy(update={name: getattr(parameters, name) for name in (*_SAMPLING, "extra")})
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute)
 
     @property
     def model_parameters(self) -> Parameters:
@@ -109,6 +122,9 @@ class Values(Sampling, total=False):
     model: str | Backend
     concurrency: int
     in_flight: int | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    timeout_s: float | None
     attempts: int
 
 
