@@ -70,6 +70,6 @@ def _told(backend: str, error: Any, secrets: Sequence[str]) -> BackendError:  # 
     reason = words if code in ("", str(status)) else f"{code}: {words}"
     if code in _EXPIRED:
         reason += "; get new credentials, as with `aws sso login`"
-    body = json.dumps({"message": reason}).encode()
+    body = json.dumps({"message": reason}).encode() if reason else b""
     failure = failure_of(backend, Answer(status, answer.get("HTTPHeaders", {}), body), secrets)
     return BackendUnavailable(backend, failure.reason) if status in _HAD_BEGUN else failure

@@ -588,6 +588,12 @@ class TestFailures:
         assert isinstance(error, BackendUnavailable | ReplyInvalid)
         assert len(server.asked) == 1
 
+    async def test_an_error_without_words_has_those_of_its_status(self, server: ChatServer) -> None:
+        server.script.append(Reply(status=404, body=b"{}"))
+
+        async with opened(server) as backend:
+            assert (await failure(backend)).reason == "HTTP 404: Not Found"
+
     @pytest.mark.parametrize("status", [429, 500, 503])
     async def test_the_client_never_tries_again_whatever_the_environment_says(
         self, server: ChatServer, monkeypatch: pytest.MonkeyPatch, status: int
