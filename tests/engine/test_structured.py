@@ -1,0 +1,291 @@
+"""Replies in a form: what fits comes through whatever stands around it, and what does not is told in plain words."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
+
+from playact.engine import Capabilities, CompletionRequest, Message
+from playact.engine.closed_schema import closed
+from playact.engine.structured import ReplySchema, correction
+
+Schema = dict[str, Any]
+
+AGE: Schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+
+
+class Mood(Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Person(BaseModel):
+    name: str
+    mood: Mood = Mood.GOOD
+    friend: Person | None = Field(None, description="the best one")
+
+
+# --- Schemas and values that fit them, made together. ---
+
+
+@st.composite
+def schemas_and_values(draw: st.DrawFn, depth: int = 2) -> tuple[Schema, Any]:
+    kinds = ["string", "integer", "boolean", "null", "number", "enum"] + (["array", "object", "anyOf"] * (depth > 0))
+    match draw(st.sampled_from(kinds)):
+        case "string":
+            return {"type": "string"}, draw(st.text(max_size=12))
+        case "integer":
+            return {"type": "integer"}, draw(st.integers())
+        case "boolean":
+            return {"type": "boolean"}, draw(st.booleans())
+        case "number":
+            return {"type": "number"}, draw(st.floats(allow_nan=False, allow_infinity=False))
+        case "enum":
+            options = draw(st.lists(st.text(max_size=5), min_size=1, max_size=3, unique=True))
+            return {"enum": options}, draw(st.sampled_from(options))
+        case "array":
+            item, value = draw(schemas_and_values(depth - 1))
+            return {"type": "array", "items": item}, [value] * draw(st.integers(0, 3))
+        case "anyOf":
+            (one, value), (other, _) = draw(schemas_and_values(depth - 1)), draw(schemas_and_values(depth - 1))
+            return {"anyOf": [other, one]}, value
+        case "object":
+            return draw(objects(depth))
+    return {"type": "null"}, None
+
+
+@st.composite
+def objects(draw: st.DrawFn, depth: int = 2) -> tuple[Schema, Any]:
+    parts = draw(
+        st.dictionaries(st.text(min_size=1, max_size=6), schemas_and_values(depth - 1), min_size=1, max_size=3)
+    )
+    properties = {name: schema for name, (schema, _) in parts.items()}
+    return {"type": "object", "properties": properties}, {name: value for name, (_, value) in parts.items()}
+
+
+words = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="{}[]`"), max_size=30)
+
+
+@given(objects(), words, words, st.sampled_from(["alone", "indented", "fenced", "among words"]))
+def test_what_fits_comes_through_whatever_stands_around_it(
+    made: tuple[Schema, Any], before: str, after: str, form: str
+) -> None:
+    schema, value = made
+    written = json.dumps(value, ensure_ascii=False, indent=2 if form == "indented" else None)
+    text = {
+        "alone": written,
+        "indented": written,
+        "fenced": f"{before}\n```json\n{written}\n```\n{after}",
+        "among words": f"{before}{written}{after}",
+    }[form]
+
+    checked = ReplySchema(schema).check(text)
+
+    assert not checked.problem
+    assert checked.value == value
+    assert json.loads(checked.text) == value
+    assert list(json.loads(checked.text)) == list(value)
+    if form in ("alone", "indented"):
+        assert not checked.is_repaired
+
+
+@given(schemas_and_values())
+def test_what_fits_the_closed_schema_or_is_whole_fits_the_schema_too(made: tuple[Schema, Any]) -> None:
+    schema, value = made
+
+    assert not ReplySchema(schema).check(json.dumps(value)).problem
+    assert not ReplySchema(closed(schema)).check(json.dumps(value)).problem  # nothing is left out of these values
+
+
+@given(st.text(max_size=200))
+def test_any_text_at_all_is_either_a_value_or_a_problem(text: str) -> None:
+    checked = ReplySchema.of(AGE).check(text)
+
+    assert bool(checked.problem) != bool(checked.text)
+    if checked.text:
+        assert type(checked.value["age"]) is int
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'age': 3}",
+        '{"age": 3,}',
+        '{"age": 3',
+        '```\n{"age": 3}',
+        'Sure! {"age": 3} Anything else?',
+        '{"age": 3} // as asked',
+        "{age: 3}",
+        'First I thought {"age": "three"}, but the answer is {"age": 3}.',
+        'As {this} says: {"age": 3}',
+    ],
+)
+def test_small_slips_are_put_right_and_said_to_have_been(text: str) -> None:
+    checked = ReplySchema.of(AGE).check(text)
+
+    assert checked.text == '{"age":3}'
+    assert checked.is_repaired
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "not JSON"),
+        ("I am three.", "not JSON"),
+        ("[", "not JSON"),
+        ('{"age": "3"}', r"`age`: '3' is not of type 'integer'"),
+        ("{}", "'age' is a required property"),
+        ('{"age": NaN}', "not"),
+        ("[" * 100_000, "not JSON"),
+        ('{"age": ' * 50_000, "not"),
+        ('"' + "\\" * 99, "not JSON"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_words_that_a_model_understands(text: str, problem: str) -> None:
+    checked = ReplySchema.of(AGE).check(text)
+
+    assert problem in checked.problem
+    assert len(checked.problem) < 1000
+    assert checked.text == ""
+
+
+def test_at_most_four_problems_are_told_and_none_at_length() -> None:
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in "abcdefgh"}}
+
+    checked = ReplySchema.of(schema).check(json.dumps(dict.fromkeys("abcdefgh", "x" * 9000)))
+
+    assert checked.problem.count("; ") == 3
+    assert len(checked.problem) < 1100
+
+
+def test_a_value_inside_a_broken_one_is_not_taken_for_it() -> None:
+    text = '{"name": "Ann", "friend": {"name": "Ben", "mood": "good", "friend": null}, mood: "bad"}'
+
+    checked = ReplySchema.of(Person).check(text)
+
+    assert checked.value.name == "Ann"
+    assert checked.value.friend.name == "Ben"
+
+
+def test_a_reply_cut_off_at_the_limit_is_not_completed_by_guessing() -> None:
+    text = '{"name": "Annab'
+
+    assert ReplySchema.of(Person).check(text).value.name == "Annab"
+    assert "cut off" in ReplySchema.of(Person).check(text, is_cut_off=True).problem
+    assert ReplySchema.of(Person).check('{"name": "Ann"}', is_cut_off=True).value.name == "Ann"
+
+
+def test_a_pydantic_model_gives_an_object_of_it_and_its_json_whole() -> None:
+    checked = ReplySchema.of(Person).check('{"friend": {"name": "Ben"}, "name": "Ann", "mood": "bad"}')
+
+    assert checked.value == Person(name="Ann", mood=Mood.BAD, friend=Person(name="Ben"))
+    assert checked.text == (
+        '{"name":"Ann","mood":"bad","friend":{"name":"Ben","mood":"good","friend":null}}'  # its own order, all fields
+    )
+
+
+def test_aliases_are_used_both_ways() -> None:
+    class Box(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        width: int = Field(alias="w")
+
+    checked = ReplySchema.of(Box).check('{"w": 4}')
+
+    assert checked.text == '{"w":4}'
+    assert "`v`" in ReplySchema.of(Box).check('{"v": 4}').problem
+
+
+# --- What is no schema, and what a service is sent. ---
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"type": "nope"}, "no JSON schema"),
+        ({"type": "string", "pattern": "("}, "no JSON schema"),
+        ({"$ref": "http://somewhere.invalid/schema"}, "not in it"),
+        ({"properties": {"a": {"$ref": "#/$defs/missing"}}}, "not in it"),
+        ({"enum": [{1, 2}]}, "holds JSON only"),
+    ],
+)
+def test_what_is_no_schema_is_refused_and_nothing_is_fetched(schema: Schema, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReplySchema.of(schema)
+
+
+def test_one_form_is_made_once() -> None:
+    assert ReplySchema.of(Person) is ReplySchema.of(Person)
+    assert ReplySchema.of(dict(AGE)) is ReplySchema.of(dict(AGE))
+
+
+def test_every_object_is_closed_also_within_lists_choices_and_definitions() -> None:
+    person = closed(Person.model_json_schema())
+    nested = closed({"type": "array", "items": {"anyOf": [AGE, {"type": "null"}]}})
+
+    assert person["type"] == "object"  # services want to see an object first, not a reference
+    assert person["required"] == ["name", "mood", "friend"]
+    assert person["additionalProperties"] is False
+    assert person["$defs"]["Person"]["required"] == ["name", "mood", "friend"]
+    assert person["properties"]["friend"]["description"] == "the best one"
+    assert nested["items"]["anyOf"][0]["additionalProperties"] is False
+    assert "default" not in json.dumps(person)
+
+
+def test_a_reference_with_something_beside_it_is_written_out_but_never_without_end() -> None:
+    schema = {
+        "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node", "description": "on"}}}},
+        "type": "object",
+        "properties": {"first": {"$ref": "#/$defs/node", "description": "one"}},
+    }
+
+    first = closed(schema)["properties"]["first"]
+
+    assert first["description"] == "one"
+    assert first["properties"]["next"] == {"$ref": "#/$defs/node"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "additionalProperties": {"type": "string"}},
+        {"allOf": [AGE, {"type": "object", "properties": {"name": {"type": "string"}}}]},
+        {"type": "object", "properties": {"a": {}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]},
+    ],
+)
+def test_what_closing_would_change_stays_open(schema: Schema) -> None:
+    assert closed(schema) == schema
+
+
+def test_properties_may_be_called_like_keywords() -> None:
+    schema = {"type": "object", "properties": {"title": {"type": "string"}, "default": {"type": "string"}}}
+
+    assert closed(schema)["required"] == ["title", "default"]
+
+
+def test_a_backend_that_knows_schemas_is_given_it_and_another_is_told() -> None:
+    schema = ReplySchema.of(AGE)
+    request = CompletionRequest(messages=(Message("system", "You are Ann."), Message("user", "Hi")))
+
+    native = schema.asked(request, Capabilities(response_schema=True))
+    told = schema.asked(request, Capabilities())
+    alone = schema.asked(CompletionRequest(messages=(Message("user", "Hi"),)), Capabilities())
+
+    assert (native.messages, native.response_schema) == (request.messages, schema.json_schema)
+    assert told.response_schema is None
+    assert told.messages[0].text.startswith("You are Ann.\nAnswer with JSON only")
+    assert '"required":["age"]' in told.messages[0].text
+    assert [message.role for message in alone.messages] == ["system", "user"]
+
+
+def test_a_correction_quotes_the_reply_and_the_problem_and_is_never_empty() -> None:
+    reply, asking = correction("x" * 10_000, "the answer is not JSON")
+
+    assert (reply.role, len(reply.text)) == ("assistant", 4003)
+    assert "the answer is not JSON" in asking.text
+    assert correction("", "it is empty")[0].text
