@@ -1,6 +1,8 @@
 """Who speaks and who listens."""
 
 from .agent import Agent
+from .function_tool import final_response_tool, tool
+from .mcp_server import MCPServer
 from .orchestrators import LengthOrchestrator, Orchestrator, SimpleReflexOrchestrator
 from .personas import Persona
 from .scenario import Scenario
@@ -13,6 +15,9 @@ __all__ = [
     "Orchestrator",
     "SimpleReflexOrchestrator",
     "LengthOrchestrator",
+    "tool",
+    "final_response_tool",
+    "MCPServer",
     "TurnPolicy",
     "RoundRobin",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..engine.completion import Backend, Parameters, Think
@@ -15,9 +15,11 @@ from ..engine.errors import DialogFailed
 from ..engine.simulation import Simulation
 from ..engine.structured import ReplySchema
 from ..engine.thinking import THINKING_PATTERN, Thinking
+from .mcp_server import MCPServer
 from .orchestrators import Orchestrator, orchestrators_by_name
 from .personas import Persona
 from .prompts import RESPONSE_DETAILS
+from .tools import Toolbox
 
 __all__ = ["Agent"]
 
@@ -47,6 +49,26 @@ def _orchestrator(value: Any) -> Orchestrator:
     )
 
 
+def _tools(value: Any) -> tuple[Any, ...]:
+    tools = tuple(_tool(each) for each in _several(value))
+    Toolbox(tools)  # raises ValueError for what no model can call
+    return tools
+
+
+def _tool(value: Any) -> Any:
+    """A function, or a server, also as a scenario file names one; code is never looked up by a name."""
+    if callable(value) or isinstance(value, MCPServer):
+        return value
+    if isinstance(value, dict) and list(value) == ["mcp"] and isinstance(value["mcp"], dict):
+        try:
+            return MCPServer(**value["mcp"])
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(map(str, ("mcp", *problem["loc"])))
+            raise ValueError(f"{where}: {problem['msg'].removeprefix('Value error, ')}") from error
+    raise ValueError('a tool is a Python function, or {mcp: {command: [...]}} or {mcp: {url: "http://..."}}')
+
+
 def _form(value: Any) -> Any:
     if value is not None:
         ReplySchema.of(value)  # raises ValueError for what is none
@@ -68,7 +90,9 @@ class Agent:
     first_utterance: its opening words, or several to choose from, when it speaks first; no model is asked.
     dialogue_details, response_details: what the prompt says of the conversation and of each reply.
     example_dialogs: shown in the prompt.
-    tools: plain functions, sync or async, that its model may call; see `Toolbox`.
+    tools: functions, sync or async, that its model may call, and `MCPServer`s; see `Toolbox`.
+    tool_timeout_s: how long one call may take, where the tool does not say itself.
+    max_tool_rounds: in how many replies of one turn its model may ask for tools; then it is asked without any.
     response_schema: the form of its replies, a JSON schema or a pydantic model. A turn's text is then the JSON of the
         value; small slips are put right, and a reply that does not fit is asked for again, with the problem, at most
         `corrections` times.
@@ -90,7 +114,9 @@ class Agent:
     dialogue_details: str = ""
     response_details: str = RESPONSE_DETAILS
     example_dialogs: Annotated[Sequence[Dialog], BeforeValidator(_several)] = ()
-    tools: Annotated[Sequence[Callable[..., Any]], BeforeValidator(_several)] = ()
+    tools: Annotated[Sequence[SkipValidation[Callable[..., Any] | MCPServer]], BeforeValidator(_tools)] = ()
+    tool_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    max_tool_rounds: Annotated[int, Field(ge=1)] = 8
     response_schema: Annotated[Mapping[str, Any] | type[BaseModel] | None, AfterValidator(_form)] = None
     corrections: Annotated[int, Field(ge=0)] = 2
     think: Think = False

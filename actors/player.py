@@ -21,6 +21,7 @@ from ..engine.messages import (
     Thought,
     ToolCalled,
     ToolReturned,
+    ToolsWithheld,
     Uttered,
 )
 from ..engine.performance import Performance
@@ -29,6 +30,7 @@ from ..engine.structured import Checked, ReplySchema
 from ..engine.thinking import Thinking
 from .agent import Agent
 from .endings import without_marker
+from .mcp_tools import with_servers
 from .memory import Memory
 from .orchestrators import Advise, Orchestrator
 from .prompts import system_prompt
@@ -37,7 +39,6 @@ from .tools import Toolbox
 __all__ = ["AgentActor", "Part", "TakeTurn"]
 
 _EMPTY_REPLIES = 3
-_TOOL_ROUNDS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,14 +168,16 @@ class AgentActor(Actor):
             backend = self._backend = await self._opened()
         tool_rounds = empty_replies = unfit_replies = 0
         while empty_replies < _EMPTY_REPLIES:
-            request = self._request(draft, backend.capabilities, offers_tools=tool_rounds < _TOOL_ROUNDS)
+            request = self._request(draft, backend.capabilities, offers_tools=tool_rounds < agent.max_tool_rounds)
             completion = await performance.complete(backend, request)
             draft.usage = draft.usage + completion.usage if draft.usage.total_tokens else completion.usage
             said = self._said(completion, draft)
-            if completion.tool_calls and request.tools and self._toolbox is not None:
+            if completion.tool_calls and self._toolbox is not None and tool_rounds < agent.max_tool_rounds:
                 tool_rounds += 1
-                for call in completion.tool_calls:
-                    draft.facts += await self._use(self._toolbox, call)
+                if reply := await self._use(self._toolbox, completion.tool_calls, draft):
+                    return reply, False
+                if tool_rounds == agent.max_tool_rounds:
+                    draft.facts.append(ToolsWithheld(self._name, tool_rounds))
                 continue
             text, has_finished = self._words(said)
             if text and self._part.schema is not None:
@@ -190,10 +193,18 @@ class AgentActor(Actor):
             empty_replies += 1
         raise ReplyEmpty(self._name, empty_replies)
 
-    async def _use(self, toolbox: Toolbox, call: ToolCall) -> tuple[Fact, Fact]:
-        called = ToolCalled(self._name, call.name, toolbox.arguments(call), call.id)
-        output = await self._performance.once(f"{call.name} {call.id} {call.arguments}", partial(toolbox.call, call))
-        return called, ToolReturned(self._name, call.name, output, call.id)
+    async def _use(self, toolbox: Toolbox, calls: Sequence[ToolCall], draft: _Draft) -> str:
+        """Calls tools, several at the same time; the words of one whose answer is the reply, "" where there is none."""
+        asked = [(f"{call.name} {call.id} {call.arguments}", partial(toolbox.call, call)) for call in calls]
+        reply = ""
+        for call, output in zip(calls, await self._performance.each_once(asked), strict=True):
+            draft.facts += (
+                ToolCalled(self._name, call.name, toolbox.arguments(call), call.id),
+                ToolReturned(self._name, call.name, output, call.id),
+            )
+            if not reply and toolbox.is_final(call.name) and not output.startswith("Error:"):
+                reply = output.strip()
+        return reply
 
     def _said(self, completion: Completion, draft: _Draft) -> str:
         """The reply without what the model only thought, of which each thought is noted once."""
@@ -227,6 +238,8 @@ class AgentActor(Actor):
         if agent.think and not backend.capabilities.thinking:
             performance.warn_once("think.ignored", agent=self._name, backend=backend.name)
         self._memory.instruct(self._part.prompt_for(backend.capabilities))
+        if self._toolbox is not None and self._toolbox.servers and not performance.is_replay:
+            self._toolbox = await with_servers(self._toolbox, performance.resources)
         return backend
 
     def _request(self, draft: _Draft, capabilities: Capabilities, *, offers_tools: bool) -> CompletionRequest:

@@ -19,6 +19,7 @@ from ..engine.completion import Parameters
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import CodeMissing, JournalInvalid, SetupError
 from .agent import Agent
+from .mcp_server import MCPServer
 from .orchestrators import orchestrators_by_name
 from .personas import Persona
 from .scenario import Scenario
@@ -35,7 +36,16 @@ _NAMELESS = "<"  # is in the names of lambdas, of what functions define, and of 
 _KEY = re.compile(
     r"(^|[-_.])(api[-_]?key|authorization|password|secret|(access|auth|bearer)[-_]?token)$", re.IGNORECASE
 )
-_OWN: tuple[type, ...] = (Agent, Persona, Context, Dialog, Parameters, RoundRobin, *orchestrators_by_name().values())
+_OWN: tuple[type, ...] = (
+    Agent,
+    MCPServer,
+    Persona,
+    Context,
+    Dialog,
+    Parameters,
+    RoundRobin,
+    *orchestrators_by_name().values(),
+)
 
 
 class _AnyPersona(Persona):
@@ -54,6 +64,10 @@ def recipe_of(scenario: Scenario) -> dict[str, Any]:
             raise SetupError(
                 f"model_parameters.extra holds {name!r}, which no journal may keep; give it by environment"
             )
+    for server in (tool for agent in scenario.cast for tool in agent.tools if isinstance(tool, MCPServer)):
+        for name, text in {**server.env, **server.headers}.items():
+            if _KEY.search(name) and "$" not in text:
+                raise SetupError(f"{server} has its {name!r} written down, which no journal may keep; say '$VARIABLE'")
     try:
         recipe = {name: _plain(value) for name, value in _set_fields(scenario) if name not in ("seed", "cast")}
         recipe["cast"] = [_plain(agent) for agent in scenario.cast]

@@ -106,6 +106,6 @@ class Scenario(BaseModel):
             name=name,
             others=tuple(others),
             context=self.context if self.context is not None else agent.context,
-            toolbox=Toolbox(agent.tools) if agent.tools else None,
+            toolbox=Toolbox(agent.tools, timeout_s=agent.tool_timeout_s) if agent.tools else None,
             advisers=tuple((f"{name}/{adviser.label}", adviser) for adviser in agent.orchestrators),
         )

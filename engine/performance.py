@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
 
 from .budget import Account
 from .budget.amount import NOTHING
@@ -16,6 +18,7 @@ from .log import logger
 from .messages import DialogEnded, DialogStarted, Fact, Record, Uttered
 from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
+from .resources import Resources
 from .scope import Scope
 from .settings import overlaid
 
@@ -142,6 +145,16 @@ class Performance:
         """How a model is to sample for an agent: as it says itself, field by field, else as the run does."""
         return overlaid(own, self._simulation.model_parameters)
 
+    @property
+    def resources(self) -> Resources:
+        """What the run opens once for all its dialogs."""
+        return self._simulation.resources
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether nothing outside is asked, since all answers are there."""
+        return self._past is not None and self._past.is_all
+
     def warn_once(self, event: str, **facts: object) -> None:
         """Logs what the user should know of the run; what was said already is not said of the next dialog."""
         said = (event, *sorted(facts.items()))
@@ -198,6 +211,36 @@ class Performance:
                 diary.add_answer(key, text, self.scope.bus.clock.wall())
         self._told.append((key, text))
         return text
+
+    async def each_once(self, asked: Sequence[tuple[str, Callable[[], Awaitable[str]]]]) -> list[str]:
+        """As `once`, for several things at the same time; what they gave is kept in the order in which they stand."""
+        texts = [None if self._past is None else self._past.answer(self.id, key) for key, _ in asked]
+        to_do = [place for place, text in enumerate(texts) if text is None]
+        diary, kept = self.scope.diary, 0
+
+        def keep() -> None:
+            nonlocal kept
+            while kept < len(texts) and (text := texts[kept]) is not None:
+                key = asked[kept][0]
+                if diary is not None and kept in to_do:
+                    diary.add_answer(key, text, self.scope.bus.clock.wall())
+                self._told.append((key, text))
+                kept += 1
+
+        async def ask(place: int) -> None:
+            texts[place] = await asked[place][1]()
+            keep()
+
+        keep()
+        if to_do and diary is not None:
+            await diary.durable()  # what led to it; else another reply might lead to something else
+        if len(to_do) == 1:
+            await ask(to_do[0])
+        elif to_do:
+            async with anyio.create_task_group() as tasks:
+                for place in to_do:
+                    tasks.start_soon(ask, place)
+        return [text for text in texts if text is not None]
 
     def may_take_turn_again(self, error: Exception, attempts: int) -> bool:
         """Whether a turn that came to nothing may be tried once more, after so many attempts.

@@ -43,6 +43,7 @@ from .program.piece import Piece
 from .program.program import Program, each, the_first
 from .program.replay import NoModels, replayed
 from .program.resumption import Changes, Resumption, as_json, config_in, config_of, name_of, settings_in
+from .resources import Resources
 from .retry import Retry
 from .run import Run
 from .scheduler import Scheduler
@@ -115,6 +116,7 @@ class Simulation:
         self.program = Program()
         self.purse: Purse | None = None
         self.models = Models()
+        self.resources = Resources()
         self.warned: set[object] = set()
         self.cut_short: set[str] = set()  # ids of the dialogs that ended with the session, not by themselves
         self._scheduler = Scheduler(concurrency=settings.concurrency if concurrency is None else concurrency)
@@ -206,6 +208,7 @@ class Simulation:
                 purse=self.purse,
             )
             stack.enter_context(tuned_collector(self._tune_collector))
+            await stack.enter_async_context(self.resources)
             self.runs = await stack.enter_async_context(anyio.create_task_group())
             self._open = stack.pop_all()
         self._bus = bus
