@@ -78,6 +78,7 @@ class VLLMBackend:
             thinking=True,
             streaming=True,
             logprobs=True,
+            is_small=model == "smollm2",
         )
         self._model = model
         self._settings = dict(engine or {})

@@ -14,20 +14,11 @@ from ..parameters import refuse_unknown
 __all__ = ["TEMPLATE_SETTINGS", "Sampling"]
 
 TEMPLATE_SETTINGS = "chat_template_kwargs"
-_OURS = frozenset(  # said by a request's own fields, or of no use where a reply is one text
-    (
-        *("temperature", "top_p", "max_tokens", "stop", "frequency_penalty", "presence_penalty", "seed"),
-        *(
-            "n",
-            "output_kind",
-            "detokenize",
-            "skip_clone",
-            "stream_interval",
-            "flat_logprobs",
-            "output_text_buffer_length",
-        ),
-        *("prompt_logprobs", "prompt_logprob_token_ids", "prompt_logprob_start"),
-    )
+# Said by a request's own fields; and of no use where a reply is one text.
+_SAID = ("temperature", "top_p", "max_tokens", "stop", "frequency_penalty", "presence_penalty", "seed")
+_USELESS = (
+    *("n", "output_kind", "detokenize", "skip_clone", "stream_interval", "flat_logprobs", "output_text_buffer_length"),
+    *("prompt_logprobs", "prompt_logprob_token_ids", "prompt_logprob_start"),
 )
 _SEED = 2**63 - 1
 
@@ -47,7 +38,7 @@ class Sampling:
         self._structured: Any = StructuredOutputsParams
         self._whole, self._in_pieces = RequestOutputKind.FINAL_ONLY, RequestOutputKind.DELTA
         names = {each for each in SamplingParams.__struct_fields__ if not each.startswith("_")}
-        self._known = [*sorted(names - _OURS), TEMPLATE_SETTINGS]
+        self._known = [*sorted(names.difference(_SAID, _USELESS)), TEMPLATE_SETTINGS]
         own = dict(models_own)
         own["max_tokens"] = own.pop("max_new_tokens", None)  # None: as many as the context has room for
         self._defaults = own | self._values(defaults)
