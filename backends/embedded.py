@@ -18,6 +18,7 @@ import anyio.to_thread
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
 from ..engine.description import Description, absent
 from ..engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
+from ..engine.settings import overlaid
 from .llama_server import LlamaServer
 from .openai import OpenAIBackend
 from .sentences import WholeSentences, whole_sentences
@@ -25,49 +26,61 @@ from .weights import SMOLLM2, find_weights
 
 __all__ = ["EmbeddedBackend"]
 
-# Usual values for chat, read over in a dozen dialogs, not tuned. The repeat penalty and `min_p` are there because a
-# model of this size soon loops or strays. Short replies suit talk, and keep many dialogs moving.
-_SAMPLING = Parameters(
+# For the packaged model, whose size asks for it; `benchmarks/small_model.py` counts what goes wrong with other values.
+_TALK = Parameters(
     temperature=0.7,
     top_p=0.9,
     max_tokens=48,
     stop=("\n",),  # what follows a line's end is a second speaker, or a list
     extra={"min_p": 0.05, "repeat_penalty": 1.1, "cache_prompt": True},
 )
+# JSON may be laid out in lines, repeats itself by its nature, and must not be cut short.
+_FORM = Parameters(temperature=0.7, top_p=0.9, max_tokens=256, extra={"min_p": 0.05, "cache_prompt": True})
+# Another model is as its makers meant it, and says by itself when it has finished.
+_OWN = Parameters(extra={"cache_prompt": True})
 
 
 class EmbeddedBackend:
     """SmolLM2-135M-Instruct, or another GGUF file, on this machine's processors.
 
     slots: how many requests are worked on at once. context_tokens: of each slot, for prompt and reply together; a
-        longer prompt is refused. threads: processors to use, all by default.
+        longer prompt is refused. threads: processors to use, all by default. Slots and their context take memory: 32 of
+        2048 tokens for the packaged model, 8 of 4096 for a file of yours.
+
+    What suits a model of 135 million parameters holds for that one only: its sampling, replies of one line and at most
+    48 tokens (256 for JSON), nothing after the last whole sentence where that cuts it off, and short prompts. A file of
+    yours samples as llama.cpp does by default, up to its context, and may use tools and think where its chat template
+    knows how.
 
     With the same seed a request that is alone gets the same words again; among others the arithmetic of the batch may
-    differ in the last digit, and with it, now and then, a word. A reply cut off at its token limit ends with its last
-    whole sentence.
+    differ in the last digit, and with it, now and then, a word.
     """
 
     def __init__(
         self,
         weights: Path | None = None,
         *,
-        slots: int = 32,
-        context_tokens: int = 2048,
+        slots: int | None = None,
+        context_tokens: int | None = None,
         threads: int | None = None,
         timeout_s: float = 600.0,
     ) -> None:
         self.name = f"embedded:{weights.stem}" if weights else "embedded"
+        is_packaged = weights is None
+        self._slots = slots or (32 if is_packaged else 8)
+        self._context_tokens = context_tokens or (2048 if is_packaged else 4096)
         self.capabilities = Capabilities(
-            in_flight=slots,
-            max_tokens=_SAMPLING.max_tokens,
+            in_flight=self._slots,
+            max_tokens=_FORM.max_tokens if is_packaged else self._context_tokens,
+            tools=not is_packaged,
             response_schema=True,
             seed=True,
+            thinking=not is_packaged,
             streaming=True,
             logprobs=True,
+            is_small=is_packaged,
         )
         self._weights = weights
-        self._slots = slots
-        self._context_tokens = context_tokens
         self._threads = threads or os.cpu_count() or 1
         self._timeout_s = timeout_s
         self._server: LlamaServer | None = None
@@ -94,6 +107,11 @@ class EmbeddedBackend:
             wants="run `playact models fetch`" if weights is None else "",
         )
 
+    @property
+    def defaults(self) -> Parameters:
+        """How it samples where a request does not say so; a cache must know."""
+        return _TALK if self._weights is None else _OWN
+
     async def open(self) -> None:
         """Loads the model, in about two seconds. Raises `ExtraMissing`, `WeightsMissing`, `SetupError`."""
         if self._client is not None:
@@ -108,7 +126,6 @@ class EmbeddedBackend:
             base_url=f"{self._server.address}/v1",
             api_key=self._server.key,
             timeout_s=self._timeout_s,
-            defaults=_SAMPLING,
             # The server closes idle and often used connections without a word.
             keeps_connections=False,
             label="embedded",
@@ -119,18 +136,18 @@ class EmbeddedBackend:
     async def complete(self, request: CompletionRequest) -> Completion:
         if self._client is None:
             raise PlayactError(f"{self.name} is not open")
-        completion = await self._client.complete(request)
-        return completion if request.response_schema is not None else _without_half_a_sentence(completion)
+        completion = await self._client.complete(self._asked(request))
+        return _without_half_a_sentence(completion) if self._is_talk(request) else completion
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Delta, None]:
         """As `complete`, a sentence at a time: of one that may yet be cut off nothing is given."""
         if self._client is None:
             raise PlayactError(f"{self.name} is not open")
         sentences = WholeSentences()
-        async with aclosing(self._client.stream(request)) as deltas:
+        async with aclosing(self._client.stream(self._asked(request))) as deltas:
             async for delta in deltas:
                 completion = delta.completion
-                if request.response_schema is not None:
+                if not self._is_talk(request):
                     yield delta
                 elif completion is None:
                     if (text := sentences.add(delta.text)) or delta.thinking:
@@ -148,6 +165,15 @@ class EmbeddedBackend:
         server, self._server = self._server, None
         if server is not None:
             await anyio.to_thread.run_sync(server.stop)
+
+    def _asked(self, request: CompletionRequest) -> CompletionRequest:
+        """The request with what this model needs where it says nothing itself."""
+        defaults = _OWN if self._weights is not None else _TALK if self._is_talk(request) else _FORM
+        return replace(request, parameters=overlaid(request.parameters, defaults))
+
+    def _is_talk(self, request: CompletionRequest) -> bool:
+        """Whether the packaged model is to say something, and not to fill in a form."""
+        return self._weights is None and request.response_schema is None and not request.tools
 
     def _start(self, weights: Path) -> None:
         try:

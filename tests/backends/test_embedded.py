@@ -58,6 +58,22 @@ async def test_it_answers_counts_repeats_itself_and_keeps_to_a_schema() -> None:
     assert isinstance(json.loads(shaped.text)["age"], int)
 
 
+async def test_json_is_whole_also_where_the_model_lays_it_out_in_lines() -> None:
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 20}, "inhabitants": {"type": "boolean"}},
+        "required": ["city", "inhabitants"],
+        "additionalProperties": False,
+    }
+    question = "Tell me a city and whether people live there, as JSON."
+    async with a_model() as model:
+        requests = [asking(question, max_tokens=96, seed=seed, response_schema=schema) for seed in range(6)]
+        replies = [await model.complete(request) for request in requests]
+
+    assert any("\n" in reply.text for reply in replies)
+    assert all(set(json.loads(reply.text)) == {"city", "inhabitants"} for reply in replies)
+
+
 @pytest.mark.parametrize("text", ["Hi", "", "é" * 90, "日本語の文章です。" * 9, "\ufdfa" * 20, "🚀" * 30, " \n\t" * 60])
 async def test_it_counts_no_more_tokens_than_a_budget_lays_aside(text: str) -> None:
     async with a_model() as model:
@@ -110,6 +126,94 @@ async def test_it_stops_within_two_seconds_also_with_requests_in_flight() -> Non
 
     assert stopped_after_s < 10  # two seconds on an idle machine; this only tells stopping from finishing the stories
     assert threads() <= before + 4  # the worker threads of the event loop stay; the server's fifty do not
+
+
+async def test_json_may_be_laid_out_in_lines_and_longer_than_an_utterance() -> None:
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {name: {"type": "string", "minLength": 30, "maxLength": 40} for name in ("first", "second", "third")},
+        "required": ["first", "second", "third"],
+    }
+    request = replace(asking("Tell me three things about the sea, in JSON.", response_schema=schema))
+    async with a_model() as model:
+        completion = await model.complete(replace(request, parameters=Parameters()))
+
+    assert list(json.loads(completion.text)) == ["first", "second", "third"]
+
+
+async def test_a_file_of_ones_own_is_not_held_to_what_suits_the_packaged_model() -> None:
+    weights = find_weights()
+    assert weights is not None
+    own = EmbeddedBackend(weights, slots=2, context_tokens=512)
+    await own.open()
+    try:
+        talk = asking("Write a poem of two verses about the sea, four lines each.", max_tokens=60)
+        completion = await own.complete(talk)
+    finally:
+        await own.aclose()
+
+    assert "\n" in completion.text
+    assert completion.finish == "length"  # and is not trimmed to its last sentence
+    assert completion.usage.completion_tokens == 60
+    assert own.capabilities.max_tokens == 512
+    assert own.capabilities.tools
+    assert own.capabilities.thinking
+    assert not own.capabilities.is_small
+    assert own.defaults.temperature is None
+
+
+async def test_a_file_of_ones_own_may_use_tools() -> None:
+    weights = find_weights()
+    assert weights is not None
+    own = EmbeddedBackend(weights, slots=1, context_tokens=1024)
+    parameters: dict[str, object] = {"type": "object", "properties": {"city": {"enum": ["Rome"]}}, "required": ["city"]}
+    request = CompletionRequest(
+        messages=(Message("user", "What is the weather in Rome?"),),
+        seed=7,
+        parameters=Parameters(max_tokens=120, extra={"tool_choice": "required"}),
+        tools=(ToolSpec("weather", "The weather of a city.", parameters),),
+    )
+    await own.open()
+    try:
+        completion = await own.complete(request)
+    finally:
+        await own.aclose()
+
+    assert completion.tool_calls[0].name == "weather"
+    assert json.loads(completion.tool_calls[0].arguments) == {"city": "Rome"}
+
+
+async def test_a_thought_out_form_comes_from_the_packaged_model_in_a_dialog() -> None:
+    line = {"type": "object", "properties": {"say": {"type": "string", "maxLength": 60}}, "required": ["say"]}
+    cast = tuple(Agent(Persona(name=name), response_schema=line) for name in ("Ann", "Ben"))
+    async with Simulation(model=EmbeddedBackend(slots=2, context_tokens=512), seed=3) as simulation:
+        dialog = await simulation.play(Scenario(cast=cast, max_turns=2))
+
+    assert dialog.ending is not None
+    assert not dialog.ending.failed
+    assert all(list(json.loads(turn.text)) == ["say"] for turn in dialog)
+
+
+async def test_the_packaged_model_is_told_less_than_others() -> None:
+    seen: list[CompletionRequest] = []
+
+    class Listening(EmbeddedBackend):
+        async def complete(self, request: CompletionRequest) -> Completion:
+            seen.append(request)
+            return Completion(text="Hello.")
+
+        async def open(self) -> None:
+            """Not needed here."""
+
+    ann = Agent(Persona(name="Ann", role="baker"))
+    full = Agent(Persona(name="Ben"), prompt_style="full")
+    async with Simulation(model=Listening(), seed=3) as simulation:
+        await simulation.play(Scenario(cast=(ann, full), max_turns=2))
+
+    short, long = (request.messages[0].text for request in seen)
+    assert short.startswith("You are Ann, baker.")
+    assert "[[END]]" not in short
+    assert "[[END]]" in long
 
 
 async def test_whole_dialogs_are_played_on_it_side_by_side() -> None:
