@@ -108,6 +108,11 @@ class OpenAIBackend:
             wants=f"set {variable}" if wants_key else "",
         )
 
+    @property
+    def defaults(self) -> Parameters:
+        """How it samples where a request does not say so; a cache must know."""
+        return self._defaults
+
     async def open(self) -> None:
         """Connects to nothing yet: a wrong key or address shows at the first call.
 

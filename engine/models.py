@@ -15,9 +15,10 @@ __all__ = ["Models", "backend_named"]
 
 
 class Models:
-    """Opens backends by their model string, "backend:model", or takes them as objects."""
+    """Opens backends by their model string, "backend:model", or takes them as objects; `wrap` goes around each."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrap: Callable[[Backend], Backend] | None = None) -> None:
+        self._wrap = wrap
         self._open: dict[str | int, Backend] = {}
         self._opening = anyio.Lock()
 
@@ -32,6 +33,8 @@ class Models:
             if backend is not None:
                 return backend
             backend = backend_named(model) if isinstance(model, str) else model
+            if self._wrap is not None:
+                backend = self._wrap(backend)
             try:
                 await backend.open()
             except BaseException:

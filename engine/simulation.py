@@ -51,6 +51,7 @@ from .seeds import derive, derive_id
 from .settings import Settings, overlaid
 from .statistics import Statistics
 from .subscription import Subscription
+from .wrappers import Cache, Hedge, Wrappers
 
 __all__ = ["Simulation"]
 
@@ -73,6 +74,10 @@ class Simulation:
     in_flight: the most calls to one backend at once, where the backend itself does not set less.
     pace: how fast each backend may be asked, or some by their names, such as "openai:gpt-4.1" or "openai".
     breaker: when a backend counts as down, so that its calls wait until it is back.
+    timeout_s: how long a call may take before it counts as failed, where the backend itself does not set less.
+    cache: a file of replies, so that what was asked before costs no second call; see `Cache` for other uses of it.
+    hedge: a second call for one that takes too long; which of the replies counts is up to the clock, so a run with
+        hedging need not repeat itself but for its journal.
     clock, disk: where time comes from and where the journal's work is done; tests stand in for both.
     memo: plain JSON that the journal keeps for whoever resumes the run: in its configuration, and `memo` from then on.
     settings: instead of those that hold when the simulation is made.
@@ -98,6 +103,9 @@ class Simulation:
         in_flight: int | None = None,
         pace: Pace | Mapping[str, Pace] | None = None,
         breaker: Breaker | None = None,
+        timeout_s: float | None = None,
+        cache: Cache | str | Path | None = None,
+        hedge: Hedge | None = None,
         clock: Clock | None = None,
         disk: Disk | None = None,
         memo: Mapping[str, Any] | None = None,
@@ -115,7 +123,8 @@ class Simulation:
         self.journal: Journal | None = None
         self.program = Program()
         self.purse: Purse | None = None
-        self.models = Models()
+        self._wrappers = Wrappers.of(cache, hedge)
+        self.models = Models(self._wrappers.around)
         self.resources = Resources()
         self.warned: set[object] = set()
         self.cut_short: set[str] = set()  # ids of the dialogs that ended with the session, not by themselves
@@ -125,7 +134,9 @@ class Simulation:
         self._budget = budget
         self._prices = Prices.load(prices) if isinstance(prices, str | Path) else prices
         self._in_flight = in_flight or settings.in_flight
-        self._paces = {"": pace} if isinstance(pace, Pace) else dict(pace or {})
+        pace = settings.pace if pace is None else pace
+        self._paces = {"": pace} if isinstance(pace, Pace) else dict(pace)
+        self._timeout_s = timeout_s or settings.timeout_s
         self._breaker = breaker or Breaker()
         self._clock = clock
         self._disk = disk or WriterThread()
@@ -204,6 +215,7 @@ class Simulation:
                 self._in_flight,
                 paces=self._paces,
                 breaker=self._breaker,
+                timeout_s=self._timeout_s,
                 journal=self.journal,
                 purse=self.purse,
             )
@@ -314,6 +326,7 @@ class Simulation:
             calls_waiting=sum(lane.waiting for lane in lanes),
             failed_calls=calls.failed_calls,
             retries=calls.retries,
+            recalled=calls.recalled,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             cached_tokens=usage.cached_tokens,
@@ -440,10 +453,12 @@ class Simulation:
             in_flight=self._in_flight,
             paces=self._paces,
             breaker=self._breaker,
+            timeout_s=self._timeout_s,
             retry=self._retry,
             failures=self.failures.policy,
             budget=self._budget,
             prices=self._prices,
+            wrappers=self._wrappers,
             memo=self.memo,
         )
 

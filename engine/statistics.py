@@ -32,6 +32,8 @@ class LaneStatistics:
 class Statistics:
     """Where a simulation stands. `ended` counts dialogs by the reason of their ending; tokens are what was paid for.
 
+    `recalled` counts replies that a cache knew, which are no calls.
+
     `live` counts dialogs from admission until they are taken. `usd` is what the run has cost, its earlier
     sessions too: at the most under a cap on money, else without calls that failed; None when it asked a model whose
     price is not known, see `unpriced`. `failing` counts dialogs that wait for a second chance. `lanes` has the backends
@@ -47,6 +49,7 @@ class Statistics:
     calls_waiting: int
     failed_calls: int
     retries: int
+    recalled: int = 0
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int

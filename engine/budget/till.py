@@ -45,6 +45,9 @@ class Hold:
         Tokens that the service does not tell of are those that were laid aside: a reply that says nothing of its cost
         cannot be known to be cheap.
         """
+        if completion.is_cached:
+            self.cost_nothing()
+            return 0
         told, most = completion.usage, self.most
         usage = told
         if not (told.prompt_tokens and told.completion_tokens):
@@ -58,6 +61,9 @@ class Hold:
         self.spent = self.noted = Amount(1, usage.total_tokens, cost)
         if usage is not told:
             self.noted = Amount(1, told.total_tokens, cost)
+        for _ in range(completion.calls - 1):  # of those that were given up the prompt is known, else the most
+            given_up = Usage(usage.prompt_tokens, most.completion_tokens)
+            self.spent += Amount(1, given_up.total_tokens, self.price.cost(given_up))
         return None if self.price is UNKNOWN else cost
 
 
@@ -100,6 +106,8 @@ class Till:
         price = purse.check(model_asked(backend, request))
         most = purse.most(request, price, backend.capabilities.max_tokens)
         amount = Amount(1, most.total_tokens, price.most(most))
+        for _ in range(backend.capabilities.calls - 1):
+            amount += Amount(1, most.total_tokens, price.most(most))
         await self._pay(dialog, request.sequence, amount, account)
         hold = Hold(price, most, amount, amount)
         if self._journal is not None:

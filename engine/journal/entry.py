@@ -91,6 +91,8 @@ def encoded_reply(call: int, key: str, completion: Completion, **more: Any) -> s
         body += f',"model":{_quoted(completion.model)}'
     if completion.logprobs:
         body += f',"logprobs":{_encoder.encode(completion.logprobs)}'
+    if completion.is_cached:
+        body += ',"cached":true'
     return body + "}"
 
 
@@ -103,6 +105,7 @@ def completion_of(content: Mapping[str, Any]) -> Completion:
         finish=content.get("finish", "stop"),
         model=content.get("model", ""),
         logprobs=tuple(TokenLogprob(*each) for each in content.get("logprobs", ())),
+        is_cached=content.get("cached", False),
     )
 
 

@@ -248,7 +248,8 @@ class Diary:
         """Keeps what a model said to the dialog's call of that number, and what it cost; None is not known."""
         more = {} if picodollars == 0 else {"cost": picodollars}
         body = encoded_reply(call, key, completion, **more)
-        self._journal.tally.add_reply(completion.usage, picodollars)
+        if not completion.is_cached:
+            self._journal.tally.add_reply(completion.usage, picodollars)
         self._said = self._journal.append(self._number, REPLY, body, time)
 
     def add_answer(self, key: str, text: str, time: float) -> None:

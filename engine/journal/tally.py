@@ -58,7 +58,8 @@ class Tally:
         self.entries += 1
         if entry.kind == REPLY:
             content = entry.content()
-            self.add_reply(Usage(*content["usage"]), content.get("cost", 0))
+            if not content.get("cached"):
+                self.add_reply(Usage(*content["usage"]), content.get("cost", 0))
         elif entry.kind == "Uttered":
             self.turns += 1
 

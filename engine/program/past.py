@@ -141,7 +141,8 @@ class _Reader:
     def _take(self, entry: Entry, content: dict[str, Any]) -> None:
         if entry.kind == REPLY:
             self.replies.append(content)
-            self.spent += Amount(1, Usage(*content["usage"]).total_tokens, content.get("cost") or 0)
+            if not content.get("cached"):
+                self.spent += Amount(1, Usage(*content["usage"]).total_tokens, content.get("cost") or 0)
         elif entry.kind == ANSWER:
             self.answers.append(content)
         else:

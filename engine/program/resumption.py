@@ -21,8 +21,19 @@ from ..journal.file import JournalFile
 from ..pace import Pace
 from ..retry import Retry
 from ..settings import Settings
+from ..wrappers import Cache, Hedge, Wrappers
 
-__all__ = ["Changes", "Resumption", "as_json", "config_of", "config_in", "name_of", "parameters_in", "settings_in"]
+__all__ = [
+    "Changes",
+    "Resumption",
+    "as_json",
+    "config_of",
+    "config_in",
+    "name_of",
+    "paces_in",
+    "parameters_in",
+    "settings_in",
+]
 
 
 class Changes(TypedDict, total=False):
@@ -36,6 +47,9 @@ class Changes(TypedDict, total=False):
     in_flight: int | None
     pace: Pace | Mapping[str, Pace] | None
     breaker: Breaker | None
+    timeout_s: float | None
+    cache: Cache | str | Path | None
+    hedge: Hedge | None
     clock: Clock | None
     disk: Disk | None
     tune_collector: bool
@@ -69,10 +83,12 @@ def config_of(
     in_flight: int | None,
     paces: Mapping[str, Pace],
     breaker: Breaker,
+    timeout_s: float | None,
     retry: Retry,
     failures: FailurePolicy,
     budget: Budget | None,
     prices: Prices | None,
+    wrappers: Wrappers,
     memo: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What goes into the journal: no keys, no addresses, no objects."""
@@ -86,10 +102,12 @@ def config_of(
         "in_flight": in_flight,
         "pace": {backend: asdict(pace) for backend, pace in paces.items()},
         "breaker": asdict(breaker),
+        "timeout_s": timeout_s,
         "retry": asdict(retry),
         "failures": asdict(failures),
         "budget": None if budget is None else budget.to_dict(),
         "prices": None if prices is None else prices.to_dict(),
+        **wrappers.to_config(),
         "memo": dict(memo),
     }
 
@@ -130,16 +148,24 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
             "seed": config["seed"],
             "concurrency": config["concurrency"],
             "in_flight": config["in_flight"],
-            "pace": {backend: Pace(**pace) for backend, pace in config.get("pace", {}).items()},
+            "pace": paces_in(config),
             "breaker": Breaker(**config.get("breaker", {})),
+            "timeout_s": config.get("timeout_s"),
             "retry": Retry(**config["retry"]),
             "failures": FailurePolicy(**config["failures"]),
             "budget": None if config["budget"] is None else Budget.from_dict(config["budget"]),
             "prices": None if config.get("prices") is None else Prices.from_dict(config["prices"]),
+            "cache": (wrappers := Wrappers.in_config(config)).cache,
+            "hedge": wrappers.hedge,
             "memo": config.get("memo", {}),
         }
     except (TypeError, ValueError, KeyError) as error:
         raise JournalInvalid(str(path), f"has a setting that is not known here: {error}; update playact") from error
+
+
+def paces_in(config: Mapping[str, Any]) -> dict[str, Pace]:
+    """How fast the backends of a run are asked, by their names; see `Simulation`."""
+    return {backend: Pace(**pace) for backend, pace in config.get("pace", {}).items()}
 
 
 def parameters_in(config: Mapping[str, Any]) -> Parameters:

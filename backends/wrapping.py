@@ -1,0 +1,19 @@
+"""Puts a cache and second calls around a backend, the cache outermost: what is known needs no call to be made twice."""
+
+from __future__ import annotations
+
+from ..engine.completion import Backend
+from ..engine.wrappers import Cache, Hedge
+from .cache import CachedBackend
+from .hedge import HedgedBackend
+
+__all__ = ["wrapped"]
+
+
+def wrapped(backend: Backend, cache: Cache | None, hedge: Hedge | None) -> Backend:
+    """The backend with what a run is set up with around it, under the same name."""
+    if hedge is not None:
+        backend = HedgedBackend(backend, hedge)
+    if cache is not None:
+        backend = CachedBackend(backend, cache.path, mode=cache.mode)
+    return backend
