@@ -14,7 +14,7 @@ import pytest
 from playact.actors import Agent, Persona, Scenario
 from playact.backends.registry import backend_named
 from playact.backends.vllm import VLLMBackend
-from playact.engine import Simulation
+from playact.engine import Parameters, Simulation
 from playact.engine.errors import (
     BackendError,
     BackendRefused,
@@ -79,7 +79,7 @@ async def test_the_death_of_the_engine_ends_calls_and_is_said_clearly_from_then_
 async def test_whole_dialogs_are_played_on_it_side_by_side_and_share_what_was_computed() -> None:
     persona = "loves long walks, old maps, and rain on a tin roof; never in a hurry, always a story at hand; " * 6
     cast = (Agent(Persona(name="Ann", personality=persona)), Agent(Persona(name="Ben", personality=persona)))
-    backend = VLLMBackend(engine=SMALL)
+    backend = VLLMBackend(engine=SMALL, defaults=Parameters(max_tokens=24))
 
     async with Simulation(model=backend, seed=3) as simulation:
         dialogs = [dialog async for dialog in simulation.run([Scenario(cast=cast, max_turns=4)] * 20)]
