@@ -13,8 +13,17 @@ import anyio
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
 from ..engine.description import Description, absent
-from ..engine.errors import BackendError, BackendUnavailable, ExtraMissing, PlayactError, ReplyInvalid, SetupError
-from .bedrock_wire import OWNED, Gathered, arguments_of, completion_of
+from ..engine.errors import (
+    BackendError,
+    BackendRefused,
+    BackendUnavailable,
+    ExtraMissing,
+    PlayactError,
+    ReplyInvalid,
+    SetupError,
+)
+from .bedrock_reply import Gathered, completion_of
+from .bedrock_wire import OWNED, arguments_of
 from .open_calls import OpenCalls
 from .parameters import refuse_unknown
 
@@ -199,7 +208,10 @@ class BedrockBackend:
         if self._client is None:
             raise PlayactError(f"{self.name} is {self._state}; use it between open() and aclose()")
         self._refuse_unknown(request.parameters)
-        return self._client, arguments_of(request, self._defaults, self._model)
+        try:
+            return self._client, arguments_of(request, self._defaults, self._model)
+        except (TypeError, ValueError) as error:
+            raise BackendRefused(self.name, f"the request cannot be written as JSON: {error}") from error
 
     def _refuse_unknown(self, parameters: Parameters) -> None:
         penalties = {

@@ -1,4 +1,4 @@
-"""Bedrock's Converse: a request becomes its arguments, and its answers, whole or in events, become a `Completion`."""
+"""Bedrock's Converse: a request becomes its arguments."""
 
 from __future__ import annotations
 
@@ -6,41 +6,25 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..engine.completion import (
-    Completion,
-    CompletionRequest,
-    Delta,
-    FinishReason,
-    Message,
-    Parameters,
-    Think,
-    ToolCall,
-    ToolSpec,
-    Usage,
-)
+from ..engine.completion import CompletionRequest, Message, Parameters, Think, ToolSpec
 
-__all__ = ["OWNED", "REPLY_TOOL", "Gathered", "arguments_of", "completion_of", "conversation"]
+__all__ = ["OWNED", "REPLY_TOOL", "Block", "Json", "arguments_of", "conversation", "input_of", "is_object"]
 
-# What the AWS client read out of a reply. It checks no types, so each piece is checked where it is taken out.
-Json = Any
+Json = Any  # whatever there is; each piece is checked where it is taken out
 Block = dict[str, Any]  # of text, of a tool's use or of its answer
 
 # The arguments of Converse that a request says in its own words; all others may be said among the extras.
 OWNED = frozenset(("inferenceConfig", "messages", "modelId", "system", "toolConfig"))
-REPLY_TOOL = "reply"
+REPLY_TOOL = "structured_reply"
 _CUE = "(Go on.)"  # the service wants the user to speak first, and most models last; dialogs of ours always have that
 _BUDGETS = {"low": 1024, "medium": 4096, "high": 16384}  # 1024 is the least that there is
-_FINISH: Mapping[object, FinishReason] = {
-    "content_filtered": "refused",
-    "guardrail_intervened": "refused",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-}
 
 
 def arguments_of(request: CompletionRequest, defaults: Parameters, model: str) -> dict[str, Any]:
-    """The arguments of `converse`, and of `converse_stream` alike."""
+    """The arguments of `converse`, and of `converse_stream` alike.
+
+    Raises `TypeError`, `ValueError` for what JSON cannot hold.
+    """
     system, messages = conversation(request.messages)
     arguments: dict[str, Any] = {"modelId": request.model or model, "messages": messages}
     if system:
@@ -54,8 +38,8 @@ def arguments_of(request: CompletionRequest, defaults: Parameters, model: str) -
     if tools := _tools(request, forced=not thinks):
         arguments["toolConfig"] = tools
     for parameters in (defaults, request.parameters):
-        extra = dict(parameters.extra)
-        fields |= _mapping(extra.pop("additionalModelRequestFields", None))
+        extra = _plain(parameters.extra)
+        fields |= extra.pop("additionalModelRequestFields", {})
         arguments |= extra
     if fields:
         arguments["additionalModelRequestFields"] = fields
@@ -86,74 +70,17 @@ def conversation(messages: Iterable[Message]) -> tuple[list[Block], list[Block]]
     return system, turns
 
 
-def completion_of(reply: Json, schema: Mapping[str, object] | None) -> Completion:
-    """What `converse` brought. Raises `ValueError` when a piece is missing or of the wrong type."""
+def is_object(schema: Mapping[str, object]) -> bool:
+    """Whether a reply of this schema can be a tool's input as it is; any other value is made the member of one."""
+    return schema.get("type") == "object" or ("type" not in schema and "properties" in schema)
+
+
+def input_of(text: str) -> Json:
+    """What a model wrote as a tool's input; itself where it is no JSON, as when it was cut off."""
     try:
-        return _completion(reply["output"]["message"]["content"], reply["stopReason"], reply, schema)
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
-
-
-class Gathered:
-    """A reply while its events come. With a schema its text comes at the end, for it is the input of a tool."""
-
-    def __init__(self, schema: Mapping[str, object] | None) -> None:
-        self._schema = schema
-        self._blocks: dict[int, dict[str, list[str]]] = {}  # of each kind of content what it says, in pieces
-        self._tools: dict[int, Block] = {}
-        self._stop: object = None
-        self._metadata: Json = {}
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the service has said why it ended."""
-        return self._stop is not None
-
-    def take(self, event: Json) -> Delta:
-        """What the reply grew by. Raises `ValueError` when a piece is missing or of the wrong type."""
-        try:
-            return self._take(event)
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from error
-
-    def completion(self) -> Completion:
-        """Raises `ValueError` as `completion_of`."""
-        try:
-            blocks = [self._block(place) for place in sorted(self._blocks)]
-            return _completion(blocks, self._stop, self._metadata, self._schema)
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from error
-
-    def _take(self, event: Json) -> Delta:
-        match event:
-            case {"contentBlockStart": {"contentBlockIndex": int(place), "start": {"toolUse": tool}}}:
-                self._tools[place] = tool
-                self._blocks[place] = {"input": []}
-            case {"contentBlockDelta": {"contentBlockIndex": int(place), "delta": delta}}:
-                return self._grow(self._blocks.setdefault(place, {}), delta)
-            case {"messageStop": stop}:
-                self._stop = stop["stopReason"]
-            case {"metadata": metadata}:
-                self._metadata = metadata
-        return Delta()
-
-    def _grow(self, block: dict[str, list[str]], delta: Json) -> Delta:
-        if said := _text(delta, "text"):
-            block.setdefault("text", []).append(said)
-            return Delta() if self._schema is not None else Delta(said)
-        if thought := _text(delta.get("reasoningContent") or {}, "text"):
-            block.setdefault("thinking", []).append(thought)
-            return Delta(thinking=thought)
-        block.setdefault("input", []).append(_text(delta.get("toolUse") or {}, "input"))
-        return Delta()
-
-    def _block(self, place: int) -> Block:
-        pieces = {kind: "".join(said) for kind, said in self._blocks[place].items()}
-        if place in self._tools:
-            return {"toolUse": {**self._tools[place], "input": _read(pieces.get("input", ""))}}
-        if "thinking" in pieces:
-            return {"reasoningContent": {"reasoningText": {"text": pieces["thinking"]}}}
-        return {"text": pieces.get("text", "")}
+        return json.loads(text or "{}")
+    except ValueError:
+        return text
 
 
 def _blocks(message: Message) -> Iterator[Block]:
@@ -164,7 +91,7 @@ def _blocks(message: Message) -> Iterator[Block]:
     if message.text.strip():
         yield {"text": message.text}
     for call in message.tool_calls:
-        arguments = _read(call.arguments)
+        arguments = input_of(call.arguments)
         yield {
             "toolUse": {
                 "toolUseId": call.id,
@@ -190,7 +117,7 @@ def _thinks(request: CompletionRequest) -> bool:
     Nor are they when a tool has just answered: they would want the thoughts before its use back, signed, and those are
     not kept.
     """
-    return bool(request.think) and request.messages[-1].role != "tool"
+    return bool(request.think) and not (request.messages and request.messages[-1].role == "tool")
 
 
 def _thinking(think: Think | None, max_tokens: int | None) -> Block:
@@ -222,93 +149,17 @@ def _tools(request: CompletionRequest, *, forced: bool) -> dict[str, Any]:
 
 def _tool(tool: ToolSpec) -> Block:
     described = {"description": tool.description} if tool.description else {}
-    return {"toolSpec": {"name": tool.name, **described, "inputSchema": {"json": _mapping(tool.parameters)}}}
-
-
-def _is_object(schema: Mapping[str, object]) -> bool:
-    return schema.get("type", "object") == "object"
+    return {"toolSpec": {"name": tool.name, **described, "inputSchema": {"json": _plain(tool.parameters)}}}
 
 
 def _object(schema: Mapping[str, object]) -> Mapping[str, object]:
-    """A tool's input is an object, so any other value is made the one member of such."""
-    if _is_object(schema):
+    if is_object(schema):
         return {"type": "object", **schema}
     shared = {name: schema[name] for name in ("$defs", "definitions") if name in schema}  # referred to from the root
     return {"type": "object", "properties": {"value": schema}, "required": ["value"], **shared}
 
 
-def _mapping(value: Any) -> dict[str, Any]:  # JSON of the user's own
-    """A copy, of plain dicts: the AWS client takes no other mappings."""
-    copy: dict[str, Any] = json.loads(json.dumps(value or {}, default=dict))
+def _plain(given: Mapping[str, object]) -> dict[str, Any]:
+    """The AWS client takes no mappings but dicts."""
+    copy: dict[str, Any] = json.loads(json.dumps(given, default=dict))
     return copy
-
-
-def _read(text: str) -> Json:
-    """What a model wrote as a tool's input; itself where it is no JSON, as when it was cut off."""
-    try:
-        return json.loads(text or "{}")
-    except ValueError:
-        return text
-
-
-def _completion(blocks: Json, stop: Json, told: Json, schema: Mapping[str, object] | None) -> Completion:
-    text: list[str] = []
-    thinking: list[str] = []
-    calls: list[ToolCall] = []
-    reply: str | None = None
-    for block in blocks:
-        text.append(_text(block, "text"))
-        thinking.append(_text((block.get("reasoningContent") or {}).get("reasoningText") or {}, "text"))
-        tool = block.get("toolUse")
-        if tool is None:
-            continue
-        if schema is not None and tool["name"] == REPLY_TOOL:
-            reply = _reply(tool["input"], schema)
-        else:
-            calls.append(ToolCall(_text(tool, "toolUseId"), _text(tool, "name"), _written(tool["input"])))
-    finish = _FINISH.get(stop, "stop")
-    if finish == "tool_calls" and not calls:
-        finish = "stop"
-    return Completion(
-        text="".join(text) if reply is None else reply,
-        thinking="".join(thinking),
-        tool_calls=tuple(calls),
-        usage=_usage(told.get("usage") or {}),
-        finish=finish,
-        model=_text((told.get("trace") or {}).get("promptRouter") or {}, "invokedModelId"),
-    )
-
-
-def _reply(given: Json, schema: Mapping[str, object]) -> str:
-    if _is_object(schema) or not isinstance(given, dict):
-        return _written(given)
-    return json.dumps(given.get("value"), ensure_ascii=False)
-
-
-def _written(given: Json) -> str:
-    return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
-
-
-def _usage(usage: Json) -> Usage:
-    """The service counts what it took from its cache, or put there, apart from the rest of the prompt."""
-    cached = _count(usage, "cacheReadInputTokens")
-    prompt = _count(usage, "inputTokens") + cached + _count(usage, "cacheWriteInputTokens")
-    return Usage(prompt, _count(usage, "outputTokens"), cached)
-
-
-def _text(source: Json, key: str) -> str:
-    value = source.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is not a text")
-    return value
-
-
-def _count(source: Json, key: str) -> int:
-    value = source.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int):
-        raise TypeError(f"{key} is not a number")
-    return value

@@ -254,6 +254,15 @@ class TestRequests:
         assert "guardrailConfig" in error.reason
         assert server.asked == []
 
+    async def test_what_json_cannot_hold_is_refused_before_it_is_sent(self, server: ChatServer) -> None:
+        parameters = Parameters(extra={"additionalModelRequestFields": {"top_k": 1j}})
+
+        async with opened(server) as backend:
+            error = await failure(backend, CompletionRequest(messages=HELLO.messages, parameters=parameters))
+
+        assert isinstance(error, BackendRefused)
+        assert server.asked == []
+
     async def test_the_chat_takes_turns_begins_and_ends_with_the_user_and_has_no_blanks(
         self, server: ChatServer
     ) -> None:
@@ -346,7 +355,7 @@ class TestSchemas:
 
         body = await body_of(server, CompletionRequest(messages=HELLO.messages, response_schema=SCORE))
 
-        assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "reply"}}
+        assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "structured_reply"}}
         assert [tool["toolSpec"]["inputSchema"]["json"] for tool in body["toolConfig"]["tools"]] == [SCORE]
 
     async def test_beside_other_tools_any_must_be_used(self, server: ChatServer) -> None:
@@ -359,12 +368,22 @@ class TestSchemas:
 
         config = server.asked[0].body["toolConfig"]
         assert config["toolChoice"] == {"any": {}}
-        assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["weather", "reply"]
+        assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["weather", "structured_reply"]
         assert (completion.tool_calls, completion.finish) == ((call,), "tool_calls")
 
     @pytest.mark.parametrize("is_streamed", [False, True])
-    async def test_a_value_that_is_no_object_comes_out_of_one(self, server: ChatServer, is_streamed: bool) -> None:
-        schema = {"type": "array", "items": {"$ref": "#/$defs/name"}, "$defs": {"name": {"type": "string"}}}
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"type": "array", "items": {"$ref": "#/$defs/name"}, "$defs": {"name": {"type": "string"}}},
+            {"anyOf": [{"type": "array"}, {"type": "null"}]},
+            {},
+        ],
+        ids=["list", "choice", "anything"],
+    )
+    async def test_a_value_that_need_be_no_object_comes_out_of_one(
+        self, server: ChatServer, is_streamed: bool, schema: dict[str, Any]
+    ) -> None:
         server.otherwise = lambda asked: SERVICE.say(Said(text='{"value": ["Zoë"]}'), asked)
         request = CompletionRequest(messages=HELLO.messages, response_schema=schema)
 
@@ -372,12 +391,8 @@ class TestSchemas:
             completion = await (streamed(backend, request) if is_streamed else backend.complete(request))
 
         sent = server.asked[0].body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"]
-        assert sent == {
-            "type": "object",
-            "properties": {"value": schema},
-            "required": ["value"],
-            "$defs": schema["$defs"],
-        }
+        assert (sent["type"], sent["properties"], sent["required"]) == ("object", {"value": schema}, ["value"])
+        assert sent.get("$defs") == schema.get("$defs")
         assert (completion.text, completion.finish) == ('["Zoë"]', "stop")
 
     async def test_who_thinks_is_not_forced(self, server: ChatServer) -> None:

@@ -65,7 +65,7 @@ class BedrockDialect:
         _, model, operation = asked.path.removeprefix("/").split("/", 2)
         inference = body.get("inferenceConfig", {})
         specs = {tool["toolSpec"]["name"]: tool["toolSpec"] for tool in body.get("toolConfig", {}).get("tools", ())}
-        reply = specs.pop("reply", None)
+        reply = specs.pop("structured_reply", None)
         system = "\n".join(block["text"] for block in body.get("system", ()))
         return Heard(
             model=model,
@@ -117,7 +117,7 @@ def _content(said: Said, asked: Asked) -> Iterator[dict[str, Any]]:
 def _calls(said: Said, asked: Asked) -> tuple[ToolCall, ...]:
     """A model that must use a tool puts what it has to say into it."""
     if _is_forced(asked) and not said.tool_calls:
-        return (ToolCall("tooluse_reply", "reply", said.text),)
+        return (ToolCall("tooluse_reply", "structured_reply", said.text),)
     return said.tool_calls
 
 
