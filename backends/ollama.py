@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ..engine.description import Description, absent
 from ..engine.errors import (
     BackendError,
     BackendRefused,
@@ -87,6 +88,18 @@ class OllamaBackend:
     def from_name(cls, name: str) -> Self:
         """The backend for a model's name, which may hold colons, with everything else from the environment."""
         return cls(name)
+
+    @classmethod
+    def describe(cls) -> Description:
+        """By the environment. Raises `SetupError` for a host that is none."""
+        address = urlsplit(address_of(os.environ.get("OLLAMA_HOST") or "", "ollama"))
+        has_key = bool(os.environ.get("OLLAMA_API_KEY", "").strip())
+        return Description(
+            extra="ollama",
+            missing=absent("ollama", "httptools", "orjson"),
+            facts={"host": f"{address.hostname}:{address.port}", "key": "set" if has_key else "not set"},
+            wants="set OLLAMA_API_KEY" if address.hostname == _CLOUD and not has_key else "",
+        )
 
     async def open(self) -> None:
         """Connects to nothing yet: whether the server is there shows at the first call.

@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 
 from ...engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ...engine.description import Description, absent
 from ...engine.errors import BackendRefused, BackendUnavailable, PlayactError, SetupError
 from ..chat_template import ChatTemplate, Prompt
 from ..converted_weights import converted_weights
@@ -97,6 +98,11 @@ class VLLMBackend:
             return cls(defaults=_SMOLLM2)
         folder = Path(name).expanduser()
         return cls(str(folder) if folder.is_dir() else name)
+
+    @classmethod
+    def describe(cls) -> Description:
+        """What it would run on is not told: that takes vLLM many seconds to find out."""
+        return Description(extra="vllm", missing=absent("vllm"))
 
     async def open(self) -> None:
         """Starts the engine, which takes from half a minute to many, and fetches the model first if it is not here.
