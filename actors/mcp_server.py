@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
 from string import Template
 from typing import Annotated, Any
@@ -17,7 +18,10 @@ __all__ = ["MCPServer"]
 
 
 def _words(value: Any) -> Any:
-    return value.split() if isinstance(value, str) else value
+    """A command as one would type it, or its words."""
+    if isinstance(value, str):
+        return tuple(shlex.split(value))
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -38,7 +42,7 @@ class MCPServer:
     once more; after a second time it stays closed for the run.
     """
 
-    command: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    command: Annotated[str | Sequence[str], BeforeValidator(_words)] = ()
     _: KW_ONLY
     url: str | None = None
     name: str = ""

@@ -195,25 +195,13 @@ class Performance:
             time = self.scope.bus.clock.wall()
             self.scope.diary.add_reply(request.sequence, key_of(request), completion, time, picodollars)
 
-    async def once(self, key: str, do: Callable[[], Awaitable[str]]) -> str:
-        """What `do` gives; where there is a journal, it is done once, and what it gave is kept and not done again.
-
-        For what reaches beyond the dialog, such as a tool. `key` says what is asked. What is being done when the
-        process is killed is done again.
-        """
-        text = None if self._past is None else self._past.answer(self.id, key)
-        if text is None:
-            diary = self.scope.diary
-            if diary is not None:
-                await diary.durable()  # what led to it; else another reply might lead to something else
-            text = await do()
-            if diary is not None:
-                diary.add_answer(key, text, self.scope.bus.clock.wall())
-        self._told.append((key, text))
-        return text
-
     async def each_once(self, asked: Sequence[tuple[str, Callable[[], Awaitable[str]]]]) -> list[str]:
-        """As `once`, for several things at the same time; what they gave is kept in the order in which they stand."""
+        """What each of several things gives that reach beyond the dialog, such as tools; done at the same time.
+
+        Where there is a journal, each is done once, and what it gave is kept and not done again. The keys say what is
+        asked. Answers are kept in the order of asking, so what is done or being done when the process is killed, while
+        one before it is not, is done again.
+        """
         texts = [None if self._past is None else self._past.answer(self.id, key) for key, _ in asked]
         to_do = [place for place, text in enumerate(texts) if text is None]
         diary, kept = self.scope.diary, 0

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 SMALL = str(Path(__file__).parents[1] / "servers" / "mcp_tools.py")
 COMMAND = (sys.executable, SMALL)
-Wish = tuple[str, dict[str, object]]
+Wish = tuple[str, Mapping[str, object]]
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ class Wishing(ScriptedBackend):
         return Completion(text="", tool_calls=(ToolCall(f"c{len(answers)}", name, json.dumps(arguments)),))
 
 
-def two(*tools: object, **settings: Any) -> Scenario:
-    return Scenario(cast=(Agent(name="Mia", tools=tools, **settings), Agent(name="Bob")), max_turns=1)
+def two(*tools: Callable[..., Any] | MCPServer) -> Scenario:
+    return Scenario(cast=(Agent(name="Mia", tools=tools), Agent(name="Bob")), max_turns=1)
 
 
 async def told(simulation: Simulation, scenario: Scenario) -> list[str]:
@@ -91,7 +91,7 @@ async def told(simulation: Simulation, scenario: Scenario) -> list[str]:
 async def test_a_server_is_started_once_for_all_dialogs_and_ends_with_the_run(started: Path) -> None:
     server = MCPServer(COMMAND, env={"STARTED": str(started), "GREETING": "hello"})
     model = Wishing(("add", {"a": 2, "b": 3}), ("greet", {"name": "Zoë"}), ("who", {}))
-    scenarios = [two(server), two(MCPServer(list(COMMAND), env=dict(server.env)))] * 3
+    scenarios = [two(server), two(MCPServer(COMMAND, env=dict(server.env)))] * 3
 
     async with Simulation(model=model, seed=1) as simulation:
         dialogs = [json.loads(dialog.turns[0].text) async for dialog in simulation.run(scenarios)]
@@ -116,7 +116,7 @@ async def test_a_server_is_reached_over_http(address: str) -> None:
 
 async def test_a_server_that_dies_is_an_error_for_the_model_and_comes_back_once(started: Path) -> None:
     server = MCPServer(COMMAND, env={"STARTED": str(started)}, name="s")
-    wishes = [("s_dies", {}), ("s_add", {"a": 1, "b": 1}), ("s_dies", {}), ("s_add", {"a": 1, "b": 1})]
+    wishes: list[Wish] = [("s_dies", {}), ("s_add", {"a": 1, "b": 1}), ("s_dies", {}), ("s_add", {"a": 1, "b": 1})]
 
     async with Simulation(model=Wishing(*wishes)) as simulation:
         answers = await told(simulation, two(server))
@@ -128,7 +128,7 @@ async def test_a_server_that_dies_is_an_error_for_the_model_and_comes_back_once(
 
 async def test_a_server_that_dies_behind_its_address_is_an_error_for_the_model(address: str) -> None:
     server = MCPServer(url=address, name="s", start_timeout_s=10)
-    wishes = [("s_dies", {}), ("s_add", {"a": 1, "b": 1}), ("s_add", {"a": 1, "b": 1})]
+    wishes: list[Wish] = [("s_dies", {}), ("s_add", {"a": 1, "b": 1}), ("s_add", {"a": 1, "b": 1})]
 
     async with Simulation(model=Wishing(*wishes)) as simulation:
         answers = await told(simulation, two(server))
@@ -140,7 +140,7 @@ async def test_a_server_that_dies_behind_its_address_is_an_error_for_the_model(a
 
 async def test_a_tool_that_takes_too_long_is_given_up_and_the_server_stays(started: Path) -> None:
     server = MCPServer(COMMAND, env={"STARTED": str(started)}, timeout_s=0.2)
-    wishes = [("hangs", {}), ("add", {"a": 1, "b": 1}), ("nothing", {}), ("add", {"a": "x"})]
+    wishes: list[Wish] = [("hangs", {}), ("add", {"a": 1, "b": 1}), ("nothing", {}), ("add", {"a": "x"})]
 
     async with Simulation(model=Wishing(*wishes)) as simulation:
         answers = await told(simulation, two(server))
@@ -201,7 +201,7 @@ async def test_two_tools_of_one_name_are_refused(started: Path) -> None:
 async def test_a_replay_starts_no_server_and_a_journal_is_enough_to_resume(started: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     scenario = two(MCPServer(COMMAND, env={"STARTED": str(started)}))
-    wish = ("add", {"a": 2, "b": 3})
+    wish: Wish = ("add", {"a": 2, "b": 3})
 
     async with Simulation(model=Wishing(wish), journal=path, seed=1) as simulation:
         played = [dialog async for dialog in simulation.run([scenario] * 3, first=2)]
