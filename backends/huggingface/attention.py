@@ -56,6 +56,7 @@ class StepAttention:
             self._ends = torch.tensor(ends, device=device)
             self._longest = self._rounded(max(ends) + 1)
         self._masks: dict[tuple[int, int | None], torch.Tensor] = {}
+        self.layers_attended = 0
 
     def attend(
         self,
@@ -67,6 +68,7 @@ class StepAttention:
         window: int | None,
     ) -> torch.Tensor:
         """The output (1, tokens, heads, width) for a layer's (1, heads, tokens, width)."""
+        self.layers_attended += 1
         new_keys, new_values = key[0].transpose(0, 1), value[0].transpose(0, 1)
         keys, values = self._cache.layer(layer, new_keys, new_values)
         keys.flatten(0, 1).index_copy_(0, self._places, new_keys)

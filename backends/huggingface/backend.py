@@ -13,12 +13,14 @@ import anyio
 import anyio.to_thread
 
 from ...engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ...engine.description import Description, absent
 from ...engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
 from ..weights import SMOLLM2, find_weights
 from .sampling import Sampling
 
 if TYPE_CHECKING:
     from .intake import Intake
+    from .loading import LoadedModel
     from .row import Row
 
 __all__ = ["HuggingFaceBackend"]
@@ -32,7 +34,8 @@ _SMALL = Parameters(
 class HuggingFaceBackend:
     """A model out of a folder, a GGUF file (its weights made whole numbers again) or the hub.
 
-    model: a path or the name on the hub; none for the packaged small model. rows: how many requests are worked on at
+    model: a path or the name on the hub, or what `load_model` gave, which backends may share; none for the packaged
+        small model. rows: how many requests are worked on at
         once. context_tokens: of prompt and reply together, the model's own limit by default; a longer prompt is
         refused. step_tokens: how many tokens of prompts one step of the batch takes in. kept_bytes: memory for what
         was computed of texts that are over, so that a dialog's next turn need not be read again from its beginning.
@@ -46,7 +49,7 @@ class HuggingFaceBackend:
 
     def __init__(
         self,
-        model: str | Path | None = None,
+        model: str | Path | LoadedModel | None = None,
         *,
         rows: int = 32,
         context_tokens: int | None = None,
@@ -57,7 +60,8 @@ class HuggingFaceBackend:
         defaults: Parameters | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        self.name = f"huggingface:{model}" if model else "huggingface"
+        named = model if isinstance(model, str | Path | None) else model.name
+        self.name = f"huggingface:{named}" if named else "huggingface"
         self._defaults = defaults or (Parameters() if model else _SMALL)
         self._base = Sampling().with_parameters(self.name, self._defaults)
         self.capabilities = Capabilities(
@@ -70,7 +74,7 @@ class HuggingFaceBackend:
             streaming=True,
             logprobs=True,
         )
-        self._source = None if model is None else str(model)
+        self._model = model
         self._rows = rows
         self._context_tokens = context_tokens
         self._step_tokens = step_tokens
@@ -85,16 +89,21 @@ class HuggingFaceBackend:
         """`huggingface` for the packaged model, or `huggingface:` and a folder, a .gguf file, or a name on the hub."""
         return cls() if name in ("", "smollm2") else cls(name)
 
+    @classmethod
+    def describe(cls) -> Description:
+        """What it would run on is not told: that takes torch seconds to find out."""
+        return Description(extra="huggingface", missing=absent("torch", "transformers", "accelerate", "llguidance"))
+
     async def open(self) -> None:
         """Loads the model, in seconds. Raises `ExtraMissing`, `WeightsMissing`, `SetupError`."""
         if self._intake is not None:
             return
-        source = self._source or find_weights()
-        if source is None:
+        model = self._model or find_weights()
+        if model is None:
             raise WeightsMissing(SMOLLM2.title)
         # Not to be given up half-way: a thread that loads goes on, and nobody would close what it opens.
         with anyio.CancelScope(shield=True):
-            self._intake = await anyio.to_thread.run_sync(self._load, str(source))
+            self._intake = await anyio.to_thread.run_sync(self._load, model)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Raises `BackendUnavailable`, `BackendRefused`, and `ParameterUnknown`, a `SetupError`."""
@@ -142,19 +151,20 @@ class HuggingFaceBackend:
             guide = await anyio.to_thread.run_sync(intake.guidance.guide, request.response_schema)
         return intake, intake.row(request, guide, streams=streams)
 
-    def _load(self, source: str) -> Intake:
+    def _load(self, model: str | Path | LoadedModel) -> Intake:
         try:
             from .intake import Intake
             from .loading import load_model
             from .loop import Loop
 
-            model = load_model(
-                source,
-                device=self._device,
-                dtype=self._dtype,
-                context_tokens=self._context_tokens,
-                trust_remote_code=self._trust_remote_code,
-            )
+            if isinstance(model, str | Path):
+                model = load_model(
+                    str(model),
+                    device=self._device,
+                    dtype=self._dtype,
+                    context_tokens=self._context_tokens,
+                    trust_remote_code=self._trust_remote_code,
+                )
         except ModuleNotFoundError as error:
             raise ExtraMissing(self.name, "huggingface", error.name or "transformers") from error
         except ImportError as error:  # it is here, and something it needs is not

@@ -44,7 +44,7 @@ class ChatFormat:
             text = self._rendered(request, chat, tools)
             if all(entry["content"].strip() in text for entry in chat if entry["role"] == "system"):
                 return text
-        except (TemplateError, TypeError, KeyError):
+        except (TemplateError, TypeError, KeyError, ValueError):
             pass  # it wants another order, or does not know a role
         try:
             return self._rendered(request, _alternating(_spelt_out(request)), None)

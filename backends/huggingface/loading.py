@@ -28,6 +28,7 @@ class LoadedModel:
     """A model whose layers attend row by row. `eos` are the tokens that end a reply, `silent` those that are no
     part of its text; `context` is how many tokens a text can have, prompt and reply together."""
 
+    name: str
     model: Any  # a transformers model
     tokenizer: Any  # a transformers tokenizer over a `tokenizers` one
     eos: frozenset[int]
@@ -50,6 +51,8 @@ class LoadedModel:
             use_cache=False,
             playact_step=attention,
         ).logits
+        if not attention.layers_attended:  # its settings belong to its user too
+            raise RuntimeError("the model's attention was set to another after it was loaded")
         return logits[0]
 
 
@@ -93,6 +96,7 @@ def load_model(
         raise SetupError(f"the model {source} does not fit on {where}: {presentable(str(error))}") from error
     longest = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 4096)
     loaded = LoadedModel(
+        source,
         model,
         tokenizer,
         _eos(model, tokenizer),

@@ -168,13 +168,14 @@ class Loop:
         try:
             row.take(token, logprob)
         except Exception as error:  # of this row alone, such as a grammar that has come to no end
-            row.fail(BackendRefused(self._backend, f"the reply cannot go on: {presentable(str(error))}"))
             self._leave(row)
+            row.fail(BackendRefused(self._backend, f"the reply cannot go on: {presentable(str(error))}"))
             return
         self._tally["completion_tokens"] += 1
         if row.finish is not None:
             self._keep(row)
             self._leave(row)
+            row.deliver()
 
     def _keep(self, row: Row) -> None:
         self._prefixes.insert(row.ids[: row.done], lambda start, stop: self._cache.copy(row.slot, start, stop))

@@ -57,6 +57,7 @@ class Row:
         self._sent = (0, 0)
         self._logprobs: list[TokenLogprob] = []
         self._broken: ValueError | None = None
+        self._completion: Completion | None = None
 
     @property
     def standing(self) -> Standing:
@@ -99,6 +100,10 @@ class Row:
         elif self._streams:
             self._send()
 
+    def deliver(self) -> None:
+        """Hands the reply over, once it is finished and the row has left."""
+        self._send(self._completion)
+
     def fail(self, error: Exception) -> None:
         self.ticket.put(error)
 
@@ -107,7 +112,7 @@ class Row:
         reader.feed(self._words.rest())
         reader.finish(self._call_ids)
         self.finish = "tool_calls" if reader.tool_calls else finish
-        completion = Completion(
+        self._completion = Completion(
             text=reader.text,
             thinking=reader.thinking,
             tool_calls=reader.tool_calls,
@@ -115,7 +120,6 @@ class Row:
             finish=self.finish,
             logprobs=tuple(self._logprobs),
         )
-        self._send(completion)
 
     def _send(self, completion: Completion | None = None) -> None:
         text, thinking = self._reader.text[self._sent[0] :], self._reader.thinking[self._sent[1] :]

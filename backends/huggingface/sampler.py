@@ -8,24 +8,44 @@ one number, hashed from the row's seed and the place of the token in its reply.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy
 import torch
 
-if TYPE_CHECKING:
-    from .row import Row
-    from .sampling import Sampling
+from .guidance import Allowed
+from .sampling import Sampling
 
-__all__ = ["Sampler", "noise"]
+__all__ = ["Drawn", "Sampler", "noise"]
 
 # A full sort of 50,000 logits takes milliseconds a row; nearly always what the filters leave is among so many.
 _CANDIDATES = 256
 
 
+class Drawn(Protocol):
+    """What a row says of how its next token is to be drawn.
+
+    generated: how many tokens its reply has. said: each token of prompt and reply, and how often the reply has it.
+    allowed: a bit for each token that may come next, None for all.
+    """
+
+    @property
+    def sampling(self) -> Sampling: ...
+
+    @property
+    def generated(self) -> int: ...
+
+    @property
+    def said(self) -> Mapping[int, int]: ...
+
+    def allowed(self) -> Allowed | None: ...
+
+
 class Sampler:
-    def draw(self, logits: torch.Tensor, rows: Sequence[Row]) -> tuple[list[int], list[float | None]]:
+    """Keeps nothing from one draw to the next."""
+
+    def draw(self, logits: torch.Tensor, rows: Sequence[Drawn]) -> tuple[list[int], list[float | None]]:
         """For each row its token, and the logarithm of the model's own probability of it if the row asked for that.
 
         `logits` (rows, vocabulary) are overwritten.
@@ -60,7 +80,7 @@ def noise(seeds: Sequence[int], places: Sequence[int]) -> numpy.ndarray[tuple[in
     return (mixed >> numpy.uint64(11)).astype(numpy.float64) / 2**53
 
 
-def _penalise(logits: torch.Tensor, rows: Sequence[Row]) -> None:
+def _penalise(logits: torch.Tensor, rows: Sequence[Drawn]) -> None:
     penalised = [place for place, row in enumerate(rows) if row.sampling.is_penalised]
     if not penalised:
         return
@@ -83,7 +103,7 @@ def _penalise(logits: torch.Tensor, rows: Sequence[Row]) -> None:
     logits[where, ids] = after - frequency * times - presence * (times > 0)
 
 
-def _guide(logits: torch.Tensor, rows: Sequence[Row]) -> None:
+def _guide(logits: torch.Tensor, rows: Sequence[Drawn]) -> None:
     """Leaves to each guided row the tokens that its grammar allows next."""
     for place, row in enumerate(rows):
         bits = row.allowed()
@@ -94,7 +114,7 @@ def _guide(logits: torch.Tensor, rows: Sequence[Row]) -> None:
             logits[place, shared:] = float("-inf")
 
 
-def _sample(logits: torch.Tensor, rows: Sequence[Row], likeliest: torch.Tensor) -> torch.Tensor:
+def _sample(logits: torch.Tensor, rows: Sequence[Drawn], likeliest: torch.Tensor) -> torch.Tensor:
     wanted = [row.sampling for row in rows]
 
     def column(values: Sequence[float]) -> torch.Tensor:
