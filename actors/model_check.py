@@ -132,7 +132,7 @@ class ModelCheck:
 
     async def _streamed(self, backend: StreamingBackend) -> Feature:
         now, findings = self._clock.now, self.findings
-        request = self._request("Count from one to thirty in words.")
+        request = self._request("Tell me five short sentences about the sea.")
         started, pieces = now(), 0
         last = Delta()
         with self._in_time(backend):
