@@ -80,16 +80,18 @@ class HedgedBackend:
         return getattr(self._backend, "defaults", None)
 
     def statistics(self) -> Mapping[str, int]:
-        """How many requests came, how many second calls were made, and how many of these were the faster."""
+        """How many requests came, how many had a second call, and for how many that was the faster."""
         return {"requests": self._requests, "hedged": self._hedged, "won": self._won}
 
-    def _may_hedge(self) -> bool:
-        """Whether there is room for one more second call; if so it is counted."""
+    def _may_hedge(self, number: int) -> bool:
+        """Whether there is room for one more call; a request is counted when it is its second."""
         limit = self._backend.capabilities.in_flight
-        has_room = limit is None or self._in_flight < limit
-        if not has_room or self._hedged + 1 > math.ceil(self._requests * self._hedge.share):
+        if limit is not None and self._in_flight >= limit:
             return False
-        self._hedged += 1
+        if number == 1:
+            if self._hedged + 1 > math.ceil(self._requests * self._hedge.share):
+                return False
+            self._hedged += 1
         return True
 
     async def _call(self, request: CompletionRequest) -> Completion:
@@ -109,7 +111,7 @@ class _Race:
     def __init__(
         self,
         call: Callable[[CompletionRequest], Awaitable[Completion]],
-        may_hedge: Callable[[], bool],
+        may_hedge: Callable[[int], bool],
         request: CompletionRequest,
     ) -> None:
         self.winner = 0
@@ -125,7 +127,7 @@ class _Race:
     async def run(self, after_s: float, most: int) -> Completion:
         async with anyio.create_task_group() as tasks:
             for number in range(1 + most):
-                if number and not self._may_hedge():
+                if number and not self._may_hedge(number):
                     break
                 self._running += 1
                 tasks.start_soon(self._ask, number)
