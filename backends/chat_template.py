@@ -72,12 +72,17 @@ class ChatTemplate:
     def _rendered(self, messages: Sequence[Message], tools: Sequence[ToolSpec], variables: Mapping[str, object]) -> str:
         if not self.knows_tools and (tools or any(message.tool_calls for message in messages)):
             messages, tools = _tools_in_words(messages, tools), ()
+        system = [message.text.strip() for message in messages if message.role == "system"]
         refusal: Exception | None = None
         for form in _FORMS:
             try:
-                return self._apply(form(messages), tools, variables)
+                text = self._apply(form(messages), tools, variables)
             except Exception as error:  # a template is any program, and raises what it likes
                 refusal = refusal or error
+            else:
+                if all(words in text for words in system):
+                    return text
+                refusal = refusal or ValueError("it leaves the system message out")
         raise BackendRefused(
             self._backend, presentable(f"the chat template refuses these messages: {refusal}")
         ) from refusal

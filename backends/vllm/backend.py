@@ -57,6 +57,9 @@ class VLLMBackend:
     Tool calls are read in the form `<tool_call>{"name": …, "arguments": …}</tool_call>`, which is that of Qwen, Hermes
     and many others. With the same seed a request gets the same words again in float32; in less exact arithmetic its
     neighbours in the batch may change a word.
+
+    The engine has processes of its own, which begin as Python's own do: a script keeps what it runs under
+    `if __name__ == "__main__":`.
     """
 
     def __init__(

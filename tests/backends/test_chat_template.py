@@ -78,6 +78,12 @@ def test_what_a_strict_template_refuses_is_said_by_turns_with_the_system_in_the_
     )
 
 
+def test_a_system_message_that_the_template_leaves_out_is_said_by_the_user() -> None:
+    deaf = "{% for m in messages if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+
+    assert said(deaf, Message("system", "Be Ann."), Message("user", "Hi!")) == "[user]Be Ann.\n\nHi!"
+
+
 @pytest.mark.parametrize("template", [PLAIN, STRICT])
 @pytest.mark.parametrize(
     "chat",
