@@ -12,7 +12,7 @@ from .clock import Clock
 
 __all__ = ["Alarm"]
 
-_SHORTEST_S = 0.001  # a clock's own rounding must not make it ring over and over
+_SHORTEST_S = 0.001  # it never rings over and over without time passing, whatever it is set to
 
 
 class Alarm:
@@ -40,9 +40,11 @@ class Alarm:
 
     async def _wait(self) -> None:
         try:
-            while (left_s := self._at - self._clock.now()) > 0:
+            has_slept = False
+            while (left_s := self._at - self._clock.now()) > 0 or not has_slept:
                 with anyio.CancelScope() as self._sleep:
                     await self._clock.sleep(max(left_s, _SHORTEST_S))
+                has_slept = True
         finally:
             self._sleep, self._at = None, inf
         self._ring()

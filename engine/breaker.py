@@ -53,11 +53,11 @@ class Circuit:
         "_failed",
         "_has_answered",
         "_has_given_up",
-        "_probe",
         "_suspects",
         "_wait_s",
         "error",
         "opened",
+        "probe",
         "tries_at",
     )
 
@@ -71,7 +71,7 @@ class Circuit:
         self._failed: Counter[Call] = Counter()  # since the last answer
         self._count = 0
         self._wait_s = 0.0
-        self._probe: Call | None = None
+        self.probe: Call | None = None  # the one call that is under way although the circuit is open
         self._suspects: set[Call] = set()  # that failed to the end while others did not
 
     @property
@@ -85,14 +85,14 @@ class Circuit:
         return self.opened is not None and not self._has_given_up
 
     def lets(self, now: float) -> bool:
-        return not self.is_holding or (self._probe is None and now >= self.tries_at)
+        return not self.is_holding or (self.probe is None and now >= self.tries_at)
 
     def due(self, now: float) -> float | None:
         """When it lets a call go that it does not now, or gives up; None when it is closed."""
         if self.opened is None or self._has_given_up:
             return None
         gives_up_at = self.opened + self._breaker.gives_up_after_s
-        is_waiting = self._probe is None and now < self.tries_at
+        is_waiting = self.probe is None and now < self.tries_at
         return min(self.tries_at, gives_up_at) if is_waiting else gives_up_at
 
     def order(self, call: Call) -> tuple[int, Call]:
@@ -101,14 +101,14 @@ class Circuit:
 
     def goes(self, call: Call) -> None:
         if self.is_holding:
-            self._probe = call
+            self.probe = call
 
     def answered(self, now: float) -> float | None:
         """A reply came, to whomever. How long the circuit was open, if it was."""
         open_s = None if self.opened is None else now - self.opened
         self._has_answered = True
         self._has_given_up = False
-        self.opened = self.error = self._probe = None
+        self.opened = self.error = self.probe = None
         self._failed.clear()
         self._count = 0
         return open_s
@@ -127,7 +127,7 @@ class Circuit:
         self.error = error
         if self.opened is not None:
             self._failed[call] += 1
-            if call == self._probe:
+            if call == self.probe:
                 self._wait_s = min(2 * self._wait_s, self._breaker.longest_s)
                 self.tries_at = now + self._wait_s
             return False
@@ -144,8 +144,8 @@ class Circuit:
 
     def over(self, call: Call) -> None:
         """The call is no longer in flight, however it ended."""
-        if call == self._probe:
-            self._probe = None
+        if call == self.probe:
+            self.probe = None
 
     def suspects(self, call: Call) -> None:
         """A call failed for good while the backend was not down: when it is tried again, it says nothing new."""

@@ -68,13 +68,17 @@ class Knee:
                 self.size = measured.size * self._step
             case "climbing" | "up" if held is not None:
                 self._settle(held, measured)
+            case "down" if held is not None and not _pays(measured, held):
+                self._held, self.size = measured, measured.size
+                self._try_another(grows=False)
             case "down" if held is not None:
                 self._settle(measured, held)
             case _:
-                self._held = measured
                 self._rest -= 1
-                if self._rest <= 0:
-                    self._try_another()
+                is_slower = held is not None and not _pays(held, measured._replace(size=int(held.size * _STEP)))
+                self._held = measured
+                if self._rest <= 0 or is_slower:
+                    self._try_another(grows=self._grows_next and not is_slower)
 
     def _settle(self, low: _Measured, high: _Measured) -> None:
         """Between two windows, or a little above both."""
@@ -82,17 +86,15 @@ class Knee:
         self.size = max(self._least, low.size, min(knee, high.size * _SPARE))
         self._step = _STEP
         self._mode = "resting"
-        is_below_both = knee <= low.size * _SPARE
-        self._rest = 1 if is_below_both else _REST
-        self._grows_next = self._grows_next and not is_below_both
+        self._held = None  # at this window nothing was measured yet
+        self._rest = _REST
 
-    def _try_another(self) -> None:
-        self._mode = "up" if self._grows_next else "down"
-        self._grows_next = not self._grows_next
-        size = self.size * _STEP if self._mode == "up" else self.size / _STEP
-        if int(size) < self._least or int(size) == int(self.size):
-            self._mode, size = "up", max(self.size * _STEP, self.size + 1)
-        self.size = size
+    def _try_another(self, *, grows: bool) -> None:
+        smaller = self.size / _STEP
+        grows = grows or int(smaller) < self._least or int(smaller) == int(self.size)
+        self._mode = "up" if grows else "down"
+        self.size = max(self.size * _STEP, self.size + 1) if grows else smaller
+        self._grows_next = not grows
 
     def __repr__(self) -> str:
         return f"<Knee {int(self.size)} {self._mode}>"

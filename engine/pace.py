@@ -65,12 +65,12 @@ class Pacer:
     __slots__ = (
         "_longest_pause_s",
         "_paused_by",
-        "_probe",
         "_requests",
         "_tokens",
         "knee",
         "pace",
         "paused_until",
+        "probe",
         "size",
         "window",
     )
@@ -82,7 +82,7 @@ class Pacer:
         self.knee = Knee() if pace.finds_knee else None
         self.paused_until = -inf
         self._paused_by = -inf  # when it was paused last; -inf when a reply has come since
-        self._probe: Call | None = None
+        self.probe: Call | None = None  # the first call after a pause, which the others wait for
         self._longest_pause_s = longest_pause_s
         self._requests = None if pace.requests_per_minute is None else Rate(pace.requests_per_minute)
         self._tokens = None if pace.tokens_per_minute is None else Rate(pace.tokens_per_minute)
@@ -117,7 +117,7 @@ class Pacer:
         return (
             self.window.has_room(in_flight)
             and (self.knee is None or self.knee.has_room(in_flight))
-            and (self._paused_by == -inf or (now >= self.paused_until and self._probe is None))
+            and (self._paused_by == -inf or (now >= self.paused_until and self.probe is None))
             and (self._requests is None or self._requests.lets(1, now))
             and (self._tokens is None or self._tokens.lets(call.tokens, now))
         )
@@ -129,7 +129,7 @@ class Pacer:
         if self._paused_by > -inf:
             if now < self.paused_until:
                 return self.paused_until
-            if self._probe is not None:
+            if self.probe is not None:
                 return None
         times = [
             rate.due(amount, now)
@@ -140,7 +140,7 @@ class Pacer:
 
     def goes(self, call: Call) -> None:
         if self._paused_by > -inf:
-            self._probe = call
+            self.probe = call
         if self._requests is not None:
             self._requests.take(call, 1)
         if self._tokens is not None:
@@ -184,8 +184,8 @@ class Pacer:
 
     def over(self, call: Call) -> None:
         """The call is no longer in flight, however it ended."""
-        if call == self._probe:
-            self._probe = None
+        if call == self.probe:
+            self.probe = None
         for rate in (self._requests, self._tokens):
             if rate is not None:
                 rate.over(call)

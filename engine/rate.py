@@ -36,7 +36,7 @@ class Rate:
 
     def lets(self, amount: int, now: float) -> bool:
         """Whether so much may be taken now."""
-        while self._log and self._log[0].sent <= now - _MINUTE_S:
+        while self._log and self._log[0].sent + _MINUTE_S <= now:  # as `due` has it, to the last bit
             self._sum -= self._log.popleft().amount
         return self._sum + amount <= self.limit or not self._sum
 

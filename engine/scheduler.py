@@ -113,6 +113,11 @@ class Lane:
         self._go(call)
         return call
 
+    def may_send(self, call: Call) -> bool:
+        """Whether a call that was let go may still: it may have waited for money while the backend went away."""
+        pacer, circuit = self.pacer, self.circuit
+        return (pacer.probe == call or not pacer.is_paused) and (circuit.probe == call or not circuit.is_holding)
+
     def due(self, now: float) -> float | None:
         """When `take` may give a call that it does not give now; None when that depends on other calls alone."""
         if not self.waiting or not self.is_watched:

@@ -47,9 +47,9 @@ class Window:
         is_first = began >= self._cut_at
         if is_first:
             self._cut_at = now
-            self._size_before = in_flight if self.size is None else self.size
-        most = in_flight if self.size is None else min(self.size, in_flight)
-        self.size = max(self._least, min(most, max(in_flight - 1, self._size_before * _MOST_CUT)))
+            self._size_before = in_flight if self.size is None else min(self.size, in_flight)
+        left = max(in_flight - 1, self._size_before * _MOST_CUT)
+        self.size = max(self._least, left if self.size is None else min(self.size, left))
         self._grows_at = now + _HOLD_S
         self._ramps = False
         return is_first

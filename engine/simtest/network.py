@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,8 @@ from .world import World
 __all__ = ["FaultyNetwork"]
 
 _TIMEOUT_S = 30.0
+_RETRY_AFTER_S = 1.0
+_ROUNDING_S = 1e-6  # of virtual time
 _LONGEST_REPLY = 64  # tokens
 _CALM = Storm()
 _FREE = ("overloaded", "unavailable", "refused", "dead")  # those that nobody can charge for
@@ -37,6 +40,8 @@ class FaultyNetwork:
         self.name = backend.name
         self.capabilities = replace(backend.capabilities, max_tokens=_LONGEST_REPLY)
         self.budget: Budget | None = None
+        self.away_until = 0.0  # it said to come back then; monotonic seconds
+        self.sent: deque[float] = deque()  # when the calls of the last minute came
         self.call_off: Callable[[str], bool] = lambda dialog: False
         self.live: set[int] = set()  # dialogs that have asked something and were not taken yet
         self.recorded: set[CallKey] = set()  # replies that were in the journal when this session began
@@ -54,6 +59,8 @@ class FaultyNetwork:
 
     def begin_session(self, recorded: set[CallKey], budget: Budget | None) -> None:
         self.recorded, self.budget, self.live = recorded, budget, set()
+        self.away_until = 0.0
+        self.sent.clear()
         self._ledger.begin_session()
 
     async def complete(self, request: CompletionRequest) -> Completion:
@@ -121,12 +128,25 @@ class FaultyNetwork:
         if len(self.live) > plan.concurrency and not plan.is_hopeless:
             message = f"{len(self.live)} dialogs are live, {plan.concurrency} may be: {sorted(self.live)}"
             world.breaks("no more dialogs are live than may be", message)
+        self._check_pace(what)
         in_flight = ledger.pending.total()
         if plan.in_flight is not None and in_flight > plan.in_flight:
             world.breaks("no more calls are in flight than may be", f"{in_flight} are, {plan.in_flight} may be")
         if fault not in _FREE:
             ledger.bill(usage, plan.price.cost(usage))
             self._check_caps()
+
+    def _check_pace(self, what: str) -> None:
+        now, most, sent = self._world.clock.now(), self._plan.requests_per_minute, self.sent
+        if now < self.away_until - _ROUNDING_S:
+            message = f"{what} was sent {self.away_until - now:.3f} s too early"
+            self._world.breaks("a backend that says when to come back is left alone until then", message)
+        sent.append(now)
+        while sent[0] <= now - 60.0 + _ROUNDING_S:
+            sent.popleft()
+        if most is not None and len(sent) > most:
+            message = f"{what} was number {len(sent)} in a minute, {most} may be sent"
+            self._world.breaks("no more calls are sent in a minute than may be", message)
 
     def _check_caps(self) -> None:
         budget, billed = self.budget, self._ledger.billed
@@ -143,7 +163,8 @@ class FaultyNetwork:
     async def _befall(self, fault: str | None, dialog: str, luck: Random) -> None:
         match fault:
             case "overloaded":
-                raise BackendOverloaded(self.name, "429: too many requests", 1.0)
+                self.away_until = max(self.away_until, self._world.clock.now() + _RETRY_AFTER_S)
+                raise BackendOverloaded(self.name, "429: too many requests", _RETRY_AFTER_S)
             case "unavailable" | "dead":
                 raise BackendUnavailable(self.name, "500: internal error", may_have_cost=False)
             case "refused":

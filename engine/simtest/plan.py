@@ -86,6 +86,7 @@ class Plan:
     from_journal: bool
     is_replayed: bool
     mishaps: tuple[Mishap, ...]
+    requests_per_minute: int | None
 
     @property
     def is_hopeless(self) -> bool:
@@ -118,6 +119,7 @@ class Plan:
             from_journal=luck.random() < 0.7,
             is_replayed=luck.random() < 0.6,
             mishaps=tuple(_mishap(luck) for _ in range(luck.choice((0, 1, 1, 1, 2, 2, 3)))),
+            requests_per_minute=luck.choice((None, None, None, 4, 20)),
         )
 
     def budget(self, billed: Amount) -> Budget | None:

@@ -15,6 +15,7 @@ from ..budget.amount import NOTHING, Amount
 from ..budget.prices import Prices
 from ..errors import PlayactError
 from ..failures import FailurePolicy
+from ..pace import Pace
 from ..performance import Playable
 from ..simulation import Simulation
 from .disk import FaultyDisk, files_in
@@ -149,6 +150,7 @@ class Session:
             budget=self.budget,
             prices=prices,
             in_flight=plan.in_flight,
+            pace=Pace(requests_per_minute=plan.requests_per_minute),
             clock=self.world.clock,
             disk=disk,
         )

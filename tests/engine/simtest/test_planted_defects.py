@@ -12,7 +12,9 @@ import pytest
 
 from playact.actors import player
 from playact.actors.trial_file import trial_in
+from playact.engine import dispatcher
 from playact.engine.admission import Admission
+from playact.engine.alarm import Alarm
 from playact.engine.budget.amount import NOTHING
 from playact.engine.budget.purse import Purse
 from playact.engine.budget.till import Hold, Till
@@ -20,8 +22,10 @@ from playact.engine.completion import Usage
 from playact.engine.journal import Diary, Journal, JournalLock
 from playact.engine.journal import file as journal_file
 from playact.engine.journal.rows import Batch
+from playact.engine.pace import Pacer
 from playact.engine.program import past
 from playact.engine.program.earlier import Earlier
+from playact.engine.rate import Rate
 from playact.engine.run import Run
 from playact.engine.scheduler import Lane, Scheduler
 from playact.engine.scope import Scope
@@ -213,15 +217,41 @@ def order_not_kept(patch: Patch) -> None:
 def place_in_the_lane_kept(patch: Patch) -> None:
     leave = Lane.leave
 
-    def sometimes(lane: Lane) -> Any:
+    def sometimes(lane: Lane, *call: Any) -> Any:
         lane.in_flight += lane.in_flight == 2
-        return leave(lane)
+        return leave(lane, *call)
 
     patch.setattr(Lane, "leave", sometimes)
 
 
 def too_many_calls_in_flight(patch: Patch) -> None:
     patch.setattr(Lane, "has_room", True)
+
+
+def paced_call_lost_when_another_is_given_up(patch: Patch) -> None:
+    async def wait(calls: Any, lane: Lane, call: Any) -> None:
+        """Passes nothing on when its asker is cancelled, and takes nothing back."""
+        waiter = calls._waiting[lane, call] = dispatcher._Waiter(calls._bus.promise())
+        calls._set_alarm(lane)
+        await waiter.turn
+
+    patch.setattr(dispatcher.Dispatcher, "_wait", wait)
+
+
+def alarm_never_set(patch: Patch) -> None:
+    patch.setattr(Alarm, "set", lambda alarm, at: None)
+
+
+def every_minute_begins_anew(patch: Patch) -> None:
+    def lets(rate: Any, amount: int, now: float) -> bool:
+        return sum(entry.amount for entry in rate._log if entry.sent // 60 == now // 60) + amount <= rate.limit
+
+    patch.setattr(Rate, "lets", lets)
+
+
+def only_the_refused_call_stays_away(patch: Patch) -> None:
+    patch.setattr(Pacer, "is_paused", False)
+    patch.setattr(Pacer, "lets", lambda pacer, *call: True)
 
 
 def too_many_dialogs_live(patch: Patch) -> None:
@@ -273,6 +303,10 @@ DEFECTS: list[Callable[[Patch], None]] = [
     order_not_kept,
     place_in_the_lane_kept,
     too_many_calls_in_flight,
+    paced_call_lost_when_another_is_given_up,
+    alarm_never_set,
+    every_minute_begins_anew,
+    only_the_refused_call_stays_away,
     too_many_dialogs_live,
     room_given_twice,
     random_choice_from_a_shared_generator,
