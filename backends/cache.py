@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -164,8 +164,8 @@ def key_of(request: CompletionRequest, backend: str, defaults: object = None) ->
     asked = {
         "backend": backend,
         "model": request.model,
-        "messages": [asdict(message) for message in request.messages],
-        "parameters": asdict(request.parameters),
+        "messages": request.messages,
+        "parameters": request.parameters,
         "seed": request.seed,
         "tools": [[tool.name, tool.description, tool.parameters] for tool in request.tools],
         "schema": request.response_schema,
@@ -183,8 +183,8 @@ def key_of(request: CompletionRequest, backend: str, defaults: object = None) ->
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        return asdict(value)  # type: ignore[call-overload]  # it is a dataclass
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
