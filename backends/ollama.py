@@ -187,7 +187,7 @@ class OllamaBackend:
             from .ollama_client import OllamaClient
         except ModuleNotFoundError as error:
             raise ExtraMissing("ollama", "ollama", error.name or "ollama") from error
-        except ImportError as error:  # it is here, and something it needs is not
+        except (ImportError, ValueError) as error:  # what it needs is not here, or OLLAMA_HOST is none: it reads that
             raise SetupError(f"{self.name} cannot be loaded: {error}") from error
         self._known = frozenset(ollama.Options.model_fields) | _OPTIONS_NOT_OF_THE_PACKAGE | FIELDS
         refuse_unknown(self.name, self._defaults.extra, self._known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -426,3 +427,21 @@ except ExtraMissing as error:
 
     assert said.decode() == f"ollama needs the package {missing}: pip install 'playact[ollama]'\n"
     assert complaint == b""
+
+
+async def test_what_the_package_stumbles_over_when_it_is_loaded_is_a_clear_line() -> None:
+    """It makes a client at once, out of the environment, whether that is asked for or not."""
+    program = """
+import asyncio
+from playact.backends.ollama import OllamaBackend
+from playact.engine.errors import SetupError
+try:
+    asyncio.run(OllamaBackend("m", host="127.0.0.1:9").open())
+except SetupError as error:
+    print(error)
+"""
+    surroundings = {**os.environ, "OLLAMA_HOST": "box:port"}
+    done = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=PIPE, env=surroundings)
+    said, _ = await done.communicate()
+
+    assert said.decode().startswith("ollama:m cannot be loaded: Port")
