@@ -40,7 +40,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="MODEL", help='"backend:model", such as openai:gpt-4.1; embedded by default')
     _add_sampling(parser)
     _add_concurrency(parser, "how many dialogs are live at once (256)")
-    _add_pace(parser)
+    _add_asking(parser)
     parser.add_argument("--seed", type=int, metavar="S", help="decides every random choice; drawn and told if none")
     parser.add_argument("--max-turns", type=_positive, metavar="T", help="no dialog has more turns than this")
     parser.add_argument("--out", metavar="PATH.jsonl", help="one dialog a line, as they finish; - is standard output")
@@ -61,7 +61,7 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", help="play so many dialogs in all")
     parser.add_argument("--retry-failed", action="store_true", help="take up again the dialogs that have failed")
     _add_concurrency(parser, "how many dialogs are live at once; as before if not said")
-    _add_pace(parser)
+    _add_asking(parser)
     parser.add_argument("--out", metavar="PATH.jsonl", help="another file than before, from now on")
     parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl whatever it holds now")
     _add_budget(parser)
@@ -93,7 +93,7 @@ def _add_fork(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=_positive, metavar="N", dest="dialogs", default=1, help="how many forks (1)")
     parser.add_argument("--model", metavar="MODEL", help="the model that goes on; the journal's own if not said")
     _add_sampling(parser)
-    _add_pace(parser)
+    _add_asking(parser)
     parser.add_argument("--seed", type=int, metavar="S", help="decides every random choice from there on")
     parser.add_argument("--max-turns", type=_positive, metavar="T", help="no dialog has more turns than this")
     parser.add_argument("--out", metavar="PATH.jsonl", help="write the forks there; - is standard output")
@@ -153,8 +153,14 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_pace(parser: argparse.ArgumentParser) -> None:
+def _add_asking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--in-flight", type=_positive, metavar="N", help="the most calls to one model at once")
+    parser.add_argument("--rpm", type=_positive, metavar="N", help="the most requests to one model a minute")
+    parser.add_argument("--tpm", type=_positive, metavar="N", help="the most tokens of one model a minute")
+    parser.add_argument("--cache", metavar="PATH.db", help="keep replies there, and ask nothing twice")
+    parser.add_argument(
+        "--hedge", type=_hedge, metavar="S|pXX", help="ask again after S seconds, or what is slower than XX %% of calls"
+    )
 
 
 def _add_budget(parser: argparse.ArgumentParser) -> None:
@@ -184,6 +190,12 @@ def _natural(text: str) -> int:
     if not text.isdecimal() or int(text) > _MOST:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
     return int(text)
+
+
+def _hedge(text: str) -> str:
+    share = text.startswith("p")
+    _number(text.removeprefix("p"), 99.9 if share else 1e9, "a number of seconds, or a share as in p95")
+    return text
 
 
 def _temperature(text: str) -> float:

@@ -18,6 +18,7 @@ from .arguments import add_commands
 if TYPE_CHECKING:
     from ..engine.budget import Budget
     from ..engine.completion import Parameters
+    from ..engine.settings import Values
 
 __all__ = ["main"]
 
@@ -96,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
         dialogs=options.dialogs,
         model=options.model,
         model_parameters=_sampling(options),
-        in_flight=options.in_flight,
+        asking=_asking(options),
         concurrency=options.concurrency,
         seed=options.seed,
         max_turns=options.max_turns,
@@ -123,7 +124,7 @@ def _resume(options: argparse.Namespace) -> int:
         dialogs=options.dialogs,
         retries_failed=options.retry_failed,
         concurrency=options.concurrency,
-        in_flight=options.in_flight,
+        asking=_asking(options),
         out=options.out,
         overwrites=options.overwrite,
         budget=_caps(options),
@@ -164,7 +165,7 @@ def _fork(options: argparse.Namespace) -> int:
         dialogs=options.dialogs,
         model=options.model,
         model_parameters=_sampling(options),
-        in_flight=options.in_flight,
+        asking=_asking(options),
         seed=options.seed,
         max_turns=options.max_turns,
         out=options.out,
@@ -236,6 +237,16 @@ def _sampling(options: argparse.Namespace) -> Parameters:
     from ..engine.completion import Parameters
 
     return Parameters(temperature=options.temperature, max_tokens=options.max_tokens)
+
+
+def _asking(options: argparse.Namespace) -> Values:
+    return {
+        "in_flight": options.in_flight,
+        "requests_per_minute": options.rpm,
+        "tokens_per_minute": options.tpm,
+        "reply_cache": options.cache,
+        "hedge": options.hedge,
+    }
 
 
 def _caps(options: argparse.Namespace) -> dict[str, Any] | None:

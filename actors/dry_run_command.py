@@ -51,7 +51,6 @@ def dry_run(
     model: str | Backend | None = None,
     model_parameters: Parameters | None = None,
     concurrency: int | None = None,
-    in_flight: int | None = None,
     seed: int | None = None,
     max_turns: int | None = None,
     pilot: int = 0,
@@ -59,23 +58,23 @@ def dry_run(
     budget: Budget | None = None,
     journal: Path | None = None,
     memo: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
     as_json: bool = False,
 ) -> int:
     """Prints a forecast, as a table or as one line of JSON. What is None is left to the scenario file and the settings.
 
-    pilot: how many of the run's dialogs to play first, 0 for none. journal, memo: as for `Simulation`; without a
-    journal the pilot is thrown away.
+    pilot: how many of the run's dialogs to play first, 0 for none. journal, memo, settings: as for `Simulation`;
+    without a journal the pilot is thrown away.
 
     The exit code is 1 when dialogs of the pilot failed, 3 when the budget ended it. Raises `SetupError`.
     """
-    settings = Settings.current()
+    settings = settings or Settings.current()
     plan = DryRun(
         playbill=playbill,
         dialogs=dialogs or playbill.dialogs,
         model=model or playbill.model,
         model_parameters=overlaid(model_parameters or Parameters(), playbill.model_parameters),
         concurrency=concurrency or playbill.concurrency or settings.concurrency,
-        in_flight=in_flight or settings.in_flight,
         seed=seed if seed is not None else playbill.seed,
         max_turns=max_turns,
         prices=prices if isinstance(prices, Prices) else Prices.load(prices),
@@ -111,7 +110,6 @@ class DryRun:
     clock: Clock | None = None
     disk: Disk | None = None
     model_parameters: Parameters = Parameters()
-    in_flight: int | None = None
     settings: Settings = field(default_factory=Settings.current)
 
     @property
@@ -132,7 +130,6 @@ class DryRun:
             model=self.model,
             model_parameters=self.model_parameters,
             concurrency=self.concurrency,
-            in_flight=self.in_flight,
             seed=self.seed,
             journal=journal,
             budget=self.budget,
@@ -176,7 +173,7 @@ class DryRun:
                 outlines,
                 concurrency=self.concurrency,
                 in_flight=min(
-                    (each for each in (self.in_flight, backend.capabilities.in_flight) if each is not None),
+                    (each for each in (self.settings.in_flight, backend.capabilities.in_flight) if each is not None),
                     default=None,
                 ),
             ),

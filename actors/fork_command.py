@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..engine.budget import Budget
@@ -16,7 +16,7 @@ from ..engine.program.archive import dialogs_in
 from ..engine.program.plan import Plan, scenario_of
 from ..engine.program.resumption import config_in, parameters_in
 from ..engine.seeds import derive
-from ..engine.settings import Settings, overlaid
+from ..engine.settings import Settings, Values, overlaid
 from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .scenario import Scenario
@@ -48,7 +48,7 @@ class ForkCommand:
     dialogs: int = 1
     model: str | None = None
     model_parameters: Parameters = Parameters()
-    in_flight: int | None = None
+    asking: Values = field(default_factory=Values)
     seed: int | None = None
     max_turns: int | None = None
     out: str | None = None
@@ -75,7 +75,6 @@ class ForkCommand:
             open=lambda: Simulation(
                 model=self.model or parent.model,
                 model_parameters=overlaid(self.model_parameters, parent.model_parameters),
-                in_flight=self.in_flight,
                 seed=seed,
                 journal=self.journal,
                 budget=self.budget,
@@ -99,7 +98,7 @@ class ForkCommand:
         playbill = None if self.scenario is None else Playbill.from_file(self.scenario)
         other = None if playbill is None else playbill.scenarios(1)[0]
         parameters = Parameters() if playbill is None else playbill.model_parameters
-        settings = Settings.current()
+        settings = Settings.current().but(**self.asking)
         if is_journal(self.file):
             number = number_of(self.file, self.id)
             (dialog,) = dialogs_in(self.file, {number})

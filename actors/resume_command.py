@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..engine.budget import Budget
 from ..engine.errors import SetupError
 from ..engine.journal.file import JournalFile
-from ..engine.program.resumption import Changes
+from ..engine.pace import Pace
+from ..engine.program.resumption import Changes, paces_in
+from ..engine.settings import Settings, Values
 from ..engine.simulation import Simulation
 from .session import Session
 
@@ -27,7 +29,7 @@ class ResumeCommand:
     dialogs: int | None = None
     retries_failed: bool = False
     concurrency: int | None = None
-    in_flight: int | None = None
+    asking: Values = field(default_factory=Values)
     out: str | None = None
     overwrites: bool = False
     budget: Mapping[str, Any] | None = None
@@ -61,8 +63,24 @@ class ResumeCommand:
         changes: Changes = {"tune_collector": True}
         if self.concurrency is not None:
             changes["concurrency"] = self.concurrency
-        if self.in_flight is not None:
-            changes["in_flight"] = self.in_flight
+        if (in_flight := self.asking.get("in_flight")) is not None:
+            changes["in_flight"] = in_flight
+        if (cache := self.asking.get("reply_cache")) is not None:
+            changes["cache"] = cache
+        if (hedge := Settings().but(**self.asking).second_calls) is not None:
+            changes["hedge"] = hedge
+        requests, tokens = self.asking.get("requests_per_minute"), self.asking.get("tokens_per_minute")
+        if requests is not None or tokens is not None:
+            paces = paces_in(config)
+            pace = paces.get("", Pace())
+            changes["pace"] = {
+                **paces,
+                "": replace(
+                    pace,
+                    requests_per_minute=requests or pace.requests_per_minute,
+                    tokens_per_minute=tokens or pace.tokens_per_minute,
+                ),
+            }
         if self.budget is not None:
             changes["budget"] = Budget.from_dict({**(config["budget"] or {}), **self.budget})
         if self.prices is not None:

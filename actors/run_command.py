@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..engine.budget import Budget
 from ..engine.completion import Parameters
 from ..engine.failures import FailurePolicy
-from ..engine.settings import overlaid
+from ..engine.settings import Settings, Values, overlaid
 from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .session import Session, memo
@@ -24,7 +24,7 @@ class RunCommand:
     dialogs: int | None = None
     model: str | None = None
     model_parameters: Parameters = Parameters()
-    in_flight: int | None = None
+    asking: Values = field(default_factory=Values)
     concurrency: int | None = None
     seed: int | None = None
     max_turns: int | None = None
@@ -69,7 +69,7 @@ class RunCommand:
             dialogs=self.dialogs,
             model=self.model,
             model_parameters=self.model_parameters,
-            in_flight=self.in_flight,
+            settings=self._settings(),
             concurrency=self.concurrency,
             seed=self.seed,
             max_turns=self.max_turns,
@@ -85,7 +85,6 @@ class RunCommand:
         return Simulation(
             model=self.model or playbill.model,
             model_parameters=overlaid(self.model_parameters, playbill.model_parameters),
-            in_flight=self.in_flight,
             concurrency=self.concurrency or playbill.concurrency,
             seed=self.seed if self.seed is not None else playbill.seed,
             failures=None if self.stop_share is None else FailurePolicy(stop_share=self.stop_share),
@@ -94,4 +93,8 @@ class RunCommand:
             prices=self.prices,
             memo=memo(self.file, self.out, is_ordered=self.is_ordered),
             tune_collector=True,
+            settings=self._settings(),
         )
+
+    def _settings(self) -> Settings:
+        return Settings.current().but(**self.asking)

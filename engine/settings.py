@@ -8,6 +8,7 @@ elsewhere.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, S
 from .completion import Backend, Parameters
 from .errors import SettingInvalid
 from .pace import Pace
+from .wrappers import Hedge
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -30,12 +32,21 @@ __all__ = ["Settings", "Sampling", "Values", "defaults", "llm", "Layer", "layers
 
 _PREFIX = "PLAYACT_"
 _OWN_FILE = "playact.toml"  # in the current folder
+_HEDGE = re.compile(r"(?=.*[1-9])(p\d{1,2}(\.\d+)?|\d+(\.\d+)?)")
 
 
 def _model(value: Any) -> Any:
     if (isinstance(value, str) and value) or hasattr(value, "complete"):
         return value
     raise ValueError('must be the name of a model, as in "openai:gpt-4.1"')
+
+
+def _hedge(value: Any) -> Any:
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and _HEDGE.fullmatch(str(value)):
+        return str(value)
+    if value is None:
+        return None
+    raise ValueError('must be a number of seconds, or a share of the calls, as in "p95"')
 
 
 Model = Annotated[str | SkipValidation[Backend], BeforeValidator(_model)]
@@ -52,6 +63,8 @@ class Settings(BaseModel):
     in_flight, requests_per_minute, tokens_per_minute: how fast one backend is asked at the most; see `Pace`.
     timeout_s: how long a call may take, where the backend itself does not set less.
     attempts: how often a call that fails is tried, in all.
+    reply_cache: a file of replies, so that what was asked before costs no second call; see `Cache`.
+    hedge: when a call has a second one sent after it, see `Hedge`: in seconds, or as "p95" for the slowest twentieth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -70,6 +83,8 @@ class Settings(BaseModel):
     tokens_per_minute: Whole | None = None
     timeout_s: Positive | None = None
     attempts: Whole = 6
+    reply_cache: Annotated[str, Field(min_length=1)] | None = None
+    hedge: Annotated[str | None, BeforeValidator(_hedge)] = None
 
     @classmethod
     def current(cls) -> Self:
@@ -80,8 +95,9 @@ class Settings(BaseModel):
         return cls.model_validate(values)
 
     def but(self, **values: Unpack[Values]) -> Self:
-        """The same settings, but for those of `values` that are not None."""
-        return self.model_copy(update={name: value for name, value in values.items() if value is not None})
+        """The same settings, but for those of `values` that are not None. Raises `SettingInvalid`."""
+        said = {name: value for name, value in values.items() if value is not None}
+        return self.model_copy(update=checked("arguments", said))
 
     def sampling_as(self, parameters: Parameters) -> Self:
         """The same settings, but for how models sample."""
@@ -90,6 +106,14 @@ class Settings(BaseModel):
     @property
     def pace(self) -> Pace:
         return Pace(requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute)
+
+    @property
+    def second_calls(self) -> Hedge | None:
+        if self.hedge is None:
+            return None
+        if self.hedge.startswith("p"):
+            return Hedge(percentile=float(self.hedge[1:]) / 100)
+        return Hedge(after_s=float(self.hedge))
 
     @property
     def model_parameters(self) -> Parameters:
@@ -126,6 +150,8 @@ class Values(Sampling, total=False):
     tokens_per_minute: int | None
     timeout_s: float | None
     attempts: int
+    reply_cache: str | None
+    hedge: str | float | None
 
 
 _scope: ContextVar[Mapping[str, Any] | None] = ContextVar("playact_settings", default=None)

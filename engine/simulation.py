@@ -123,7 +123,7 @@ class Simulation:
         self.journal: Journal | None = None
         self.program = Program()
         self.purse: Purse | None = None
-        self._wrappers = Wrappers.of(cache, hedge)
+        self._wrappers = Wrappers.of(cache or settings.reply_cache, hedge or settings.second_calls)
         self.models = Models(self._wrappers.around)
         self.resources = Resources()
         self.warned: set[object] = set()

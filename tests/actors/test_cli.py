@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from playact.actors.cli import main
-from playact.engine import Dialog
+from playact.engine import Dialog, Parameters
+from playact.engine.program.resumption import config_in
 
 ROOT = Path(__file__).parents[2]
 CAFE = str(ROOT / "examples" / "cafe.yaml")
@@ -46,6 +47,12 @@ from playact.backends.scripted import ScriptedBackend
 
 def made(name):
     return ScriptedBackend(lambda request: " ")
+"""
+ECHO = """
+from playact.backends.scripted import ScriptedBackend
+
+def made(name):
+    return ScriptedBackend(lambda request: f"{request.parameters} {len(request.messages)}")
 """
 
 
@@ -198,6 +205,12 @@ def test_bad_input_is_one_clear_line(
             ([*RUN, *wrong], "must be a whole number of at least 1")
             for wrong in (["-n", "0"], ["-n", "many"], ["-n", "²"], ["--max-turns", "0"], ["--concurrency", "-1"])
         ),
+        *(
+            ([*RUN, flag, "0"], "must be a whole number of at least 1")
+            for flag in ("--max-tokens", "--in-flight", "--rpm", "--tpm")
+        ),
+        *(([*RUN, "--temperature", wrong], "must be a number from 0 to 100") for wrong in ("-1", "hot", "nan")),
+        *(([*RUN, "--hedge", wrong], "must be a number of seconds") for wrong in ("0", "p", "p100", "px", "soon")),
     ],
 )
 def test_wrong_arguments_are_one_clear_line(
@@ -210,6 +223,73 @@ def test_wrong_arguments_are_one_clear_line(
     assert end.value.code == 2
     assert reason in line
     assert line.endswith("--help")
+
+
+def test_how_models_sample_is_said_by_the_agent_the_flag_the_scenario_and_the_environment_in_this_order(
+    tmp_path: Path,
+) -> None:
+    file, out = tmp_path / "pair.yaml", tmp_path / "out.jsonl"
+    file.write_text(
+        "cast:\n  - {name: Ann, model_parameters: {temperature: 0.1}}\n  - {name: Ben}\nmax_turns: 2\n"
+        "model_parameters: {temperature: 0.3, max_tokens: 30, top_p: 0.3}\n",
+        encoding="utf-8",
+    )
+    env = offering(tmp_path, ECHO) | {
+        "PLAYACT_MODEL": "mine:x",
+        "PLAYACT_TEMPERATURE": "0.4",
+        "PLAYACT_TOP_P": "0.4",
+        "PLAYACT_STOP": '["###"]',
+    }
+
+    with started("run", str(file), "--max-tokens", "20", "--out", str(out), "--quiet", env=env) as process:
+        assert process.wait(timeout=60) == 0
+
+    (dialog,) = Dialog.read_lines(out)
+    expected = [
+        Parameters(temperature=temperature, max_tokens=20, top_p=0.3, stop=("###",)) for temperature in (0.1, 0.3)
+    ]
+    assert [turn.text.rpartition(" ")[0] for turn in dialog] == [str(each) for each in expected]
+
+
+def test_how_models_are_asked_is_kept_in_the_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "run.db"
+    flags = ["--in-flight", "3", "--rpm", "6000", "--tpm", "900000", "--hedge", "p90", "--temperature", "0"]
+    flags += ["--cache", str(tmp_path / "replies.db")]
+
+    assert main([*RUN, *flags, "--journal", str(journal), "--quiet"]) == 0
+
+    config = config_in(journal)
+    assert config["in_flight"] == 3
+    assert config["pace"][""] | {"requests_per_minute": 6000, "tokens_per_minute": 900000} == config["pace"][""]
+    assert config["hedge"]["percentile"] == 0.9
+    assert config["cache"]["path"] == str(tmp_path / "replies.db")
+    assert config["model_parameters"]["temperature"] == 0
+
+
+def test_a_cache_answers_what_was_asked_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = [*RUN, "-n", "3", "--seed", "4", "--cache", str(tmp_path / "replies.db"), "--json", "--quiet"]
+
+    found = []
+    for _ in range(2):
+        assert main(again) == 0
+        found.append(summary(capsys))
+
+    first, second = found
+    assert second["digest"] == first["digest"]
+    assert (first["calls"] != 0, second["calls"]) == (True, 0)
+
+
+def test_wrong_settings_are_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("temprature = 1\n", encoding="utf-8")
+    monkeypatch.setenv("PLAYACT_SETTINGS", str(file))
+
+    for more in ([], ["--dry-run"], ["--journal", str(tmp_path / "run.db")]):
+        told = refused([*RUN, *more], capsys)
+        assert told == f"playact: {file}:1: `temprature` is no setting; did you mean `temperature`?"
+    assert not (tmp_path / "run.db").exists()
 
 
 def test_a_misspelt_key_is_told_with_its_line_and_the_right_one(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from playact.actors.cli import main
-from playact.engine import Dialog
+from playact.engine import Dialog, Parameters
+from playact.engine.program.resumption import config_in, parameters_in
 
 SCENARIO = """
 cast:
@@ -125,3 +126,18 @@ def test_what_cannot_be_forked_is_one_clear_line(
 
     (said,) = capsys.readouterr().err.splitlines()
     assert reason in said
+
+
+def test_a_fork_samples_as_its_parent_did_but_for_what_is_asked(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, fork = run / "parent.db", run / "fork.db"
+    line = ["run", str(run / "pair.yaml"), "--model", "scripted", "--seed", "5", "--quiet", "--journal", str(parent)]
+    assert main([*line, "--max-tokens", "40", "--temperature", "0.5"]) == 0
+    monkeypatch.setenv("PLAYACT_TOP_P", "0.1")
+    monkeypatch.setenv("PLAYACT_IN_FLIGHT", "3")
+    again = ["fork", str(parent), "1", "--turn", "2", "--temperature", "0", "--journal", str(fork), "--quiet"]
+
+    assert main(again) == 0
+
+    config = config_in(fork)
+    assert config["in_flight"] == 3
+    assert parameters_in(config) == Parameters(temperature=0, max_tokens=40)

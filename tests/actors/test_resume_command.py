@@ -14,6 +14,7 @@ import pytest
 from playact.actors import Agent, Orchestrator, Persona, Scenario
 from playact.actors.cli import main
 from playact.engine import Dialog, Simulation
+from playact.engine.program.resumption import config_in
 from tests.durability.command import KEY, Expected, Place
 from tests.servers.counting_server import Manners
 
@@ -297,3 +298,45 @@ def test_a_run_that_needs_code_of_the_users_is_one_clear_line(
     anyio.run(begin)
 
     assert "Whisper" in refused([command, str(place.journal)], capsys)
+
+
+def test_the_file_that_a_resume_names_is_that_of_the_next_too(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.jsonl"
+    run(place, "--budget", "calls=30", code=3)
+    before = place.out.read_bytes()
+
+    resume(place, capsys, "--budget", "calls=40", "--out", str(other), code=3)
+    resume(place, capsys, "--budget", "calls=1000")
+
+    assert len(list(Dialog.read_lines(other))) == 10
+    assert place.out.read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", ["-", "/no/such/folder/x.jsonl"])
+def test_what_cannot_be_gone_on_with_is_not_remembered(
+    wrong: str, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(place, "--budget", "calls=30", code=3)
+
+    main(place.resume_line("--budget", "calls=40", "--out", wrong))
+    resume(place, capsys, "--budget", "calls=1000")
+
+    assert len(place.dialogs()) == 10
+
+
+def test_a_resumed_run_is_as_it_was_whatever_is_set_now_but_for_what_is_asked(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(place, "--budget", "calls=30", "--rpm", "90000", "--in-flight", "9", "--max-tokens", "50", code=3)
+    monkeypatch.setenv("PLAYACT_TEMPERATURE", "hot")
+    monkeypatch.setenv("PLAYACT_SETTINGS", "/no/such.toml")
+
+    resume(place, capsys, "--budget", "calls=1000", "--tpm", "9000000", "--in-flight", "4", "--hedge", "60")
+
+    config = config_in(place.journal)
+    pace = config["pace"][""]
+    assert (pace["requests_per_minute"], pace["tokens_per_minute"], config["in_flight"]) == (90000, 9000000, 4)
+    assert config["model_parameters"]["max_tokens"] == 50
+    assert config["hedge"]["after_s"] == 60

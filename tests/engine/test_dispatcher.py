@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import CallRetried, CompletionRequest, VirtualClock, virtual_time
+from playact.engine import CallRetried, CompletionRequest, PaceSlowed, VirtualClock, virtual_time
 from playact.engine.budget import Account, Budget, Price, Prices, Purse
 from playact.engine.bus import Bus
 from playact.engine.completion import Completion, Message, Parameters, Usage
@@ -21,6 +21,7 @@ from playact.engine.errors import (
     BudgetSpent,
     ReplyInvalid,
 )
+from playact.engine.pace import Pace
 from playact.engine.retry import Retry
 from playact.engine.scheduler import Scheduler
 
@@ -64,8 +65,11 @@ class Gate:
         return f"line {request.sequence}"
 
 
-def dispatcher(bus: Bus, in_flight: int | None = None, purse: Purse | None = None, **retry: Any) -> Dispatcher:
-    return Dispatcher(bus, Scheduler(concurrency=100), Retry(**retry), in_flight, purse=purse)
+def dispatcher(
+    bus: Bus, in_flight: int | None = None, purse: Purse | None = None, pace: Pace | None = None, **retry: Any
+) -> Dispatcher:
+    paces = {} if pace is None else {"": pace}
+    return Dispatcher(bus, Scheduler(concurrency=100), Retry(**retry), in_flight, paces=paces, purse=purse)
 
 
 async def test_calls_that_wait_for_room_go_oldest_dialog_first() -> None:
@@ -146,7 +150,7 @@ async def test_a_call_is_tried_again_after_its_wait_and_tells_of_it() -> None:
 async def test_others_go_on_while_a_call_waits_to_be_tried_again() -> None:
     def model(request: CompletionRequest) -> str:
         if request.sequence == 0 and request.attempt == 0:
-            raise BackendOverloaded("scripted", "429", 100.0)
+            raise BackendUnavailable("scripted", "cut")
         return f"line {request.sequence}"
 
     finished: list[int] = []
@@ -186,6 +190,25 @@ async def test_the_last_error_is_raised_when_trying_again_is_of_no_use(error: Ba
             await dispatcher(bus, attempts=4).complete(backend, request(), Caller())
 
     assert backend.statistics()["calls"] == tries
+
+
+@pytest.mark.parametrize(("seconds", "error"), [(None, BackendUnavailable), (60, BackendUnavailable), (3, BudgetSpent)])
+async def test_a_call_that_takes_too_long_is_given_up_by_whichever_time_is_over_first(
+    seconds: int | None, error: type[Exception]
+) -> None:
+    gate = Gate()
+    async with Bus("run", VirtualClock()) as bus:
+        purse = None
+        if seconds is not None:
+            purse = Purse(Budget(seconds=seconds), Prices.load(), seconds=bus.clock.now)
+        calls = Dispatcher(bus, Scheduler(concurrency=1), Retry(attempts=2, first_s=2), purse=purse, timeout_s=5)
+
+        with pytest.raises(error, match="no reply within 5 s" if error is BackendUnavailable else "budget"):
+            await calls.complete(ScriptedBackend(gate), request(), Caller())
+
+        assert bus.clock.now() == pytest.approx(3 if seconds == 3 else 11.5, abs=0.6)
+
+    assert gate.asked == [0] * (1 if seconds == 3 else 2)
 
 
 async def test_a_call_that_cannot_be_paid_for_leaves_its_place_and_is_not_sent() -> None:
@@ -235,3 +258,203 @@ async def test_a_reply_is_taken_before_the_call_counts_as_over() -> None:
 
     assert seen == [1]
     assert purse.account.reserved.calls == 0
+
+
+class Times:
+    """A backend's reply after a second; notes when each call came, in order, by the number of its dialog."""
+
+    def __init__(self, clock: VirtualClock, takes_s: float = 1.0) -> None:
+        self.clock = clock
+        self.came: list[tuple[float, int]] = []
+        self._takes_s = takes_s
+
+    async def __call__(self, request: CompletionRequest) -> str:
+        self.came.append((round(self.clock.now(), 2), request.sequence))
+        await anyio.sleep(self._takes_s)
+        return f"line {request.sequence}"
+
+
+async def test_no_more_requests_are_sent_in_any_minute_than_may_be_and_none_waits_longer_than_it_must() -> None:
+    clock = VirtualClock()
+    times = Times(clock)
+    async with Bus("run", clock) as bus:
+        calls = dispatcher(bus, pace=Pace(requests_per_minute=10))
+        async with anyio.create_task_group() as tasks:
+            for number in range(35):
+                tasks.start_soon(calls.complete, ScriptedBackend(times), request(number), Caller(number))
+
+    assert [at for at, _ in times.came] == [0.0] * 10 + [60.0] * 10 + [120.0] * 10 + [180.0] * 5
+    numbers = [number for _, number in times.came]
+    assert max(numbers[10:20]) < min(numbers[20:30])
+    assert max(numbers[20:30]) < min(numbers[30:])
+
+
+async def test_no_more_tokens_are_sent_in_any_minute_than_may_be() -> None:
+    clock = VirtualClock()
+    times = Times(clock)
+
+    async def model(request: CompletionRequest) -> Completion:
+        return Completion(text=await times(request), usage=Usage(40, 10))
+
+    async with Bus("run", clock) as bus:
+        calls = dispatcher(bus, pace=Pace(tokens_per_minute=200))
+        for number in range(20):
+            await calls.complete(ScriptedBackend(model), request(number), Caller(number))
+
+    assert clock.now() == pytest.approx(60 * 4 + 4, abs=0.01)
+    for at, _ in times.came:
+        assert sum(50 for other, _ in times.came if at - 60 < other <= at) <= 200
+
+
+async def test_nobody_asks_a_backend_before_its_retry_after_is_over_and_then_one_goes_first() -> None:
+    clock = VirtualClock()
+    times = Times(clock)
+
+    async def model(request: CompletionRequest) -> str:
+        if clock.now() < 30.0:
+            times.came.append((clock.now(), request.sequence))
+            raise BackendOverloaded("scripted", "429", 30.0 - clock.now())
+        return await times(request)
+
+    async with Bus("run", clock) as bus:
+        calls = dispatcher(bus)
+        async with anyio.create_task_group() as tasks:
+            for number, begins_s in enumerate((0.0, 5.0, 7.0, 9.0)):
+
+                async def call(number: int = number, begins_s: float = begins_s) -> None:
+                    await anyio.sleep(begins_s)
+                    await calls.complete(ScriptedBackend(model), request(number), Caller(number))
+
+                tasks.start_soon(call)
+
+    assert times.came[:2] == [(0.0, 0), (30.0, 1)]
+    assert all(at >= 31.0 for at, _ in times.came[2:])
+    assert {number for _, number in times.came} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("given_up", [1, 2, 4])
+async def test_a_paced_call_that_is_given_up_leaves_nothing_behind(given_up: int) -> None:
+    clock = VirtualClock()
+    times = Times(clock)
+    scopes = [anyio.CancelScope() for _ in range(5)]
+    async with Bus("run", clock) as bus:
+        calls = dispatcher(bus, pace=Pace(requests_per_minute=1))
+
+        async def call(number: int) -> None:
+            with scopes[number]:
+                await calls.complete(ScriptedBackend(times), request(number), Caller(number))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(call, number)
+                await anyio.wait_all_tasks_blocked()
+            scopes[given_up].cancel()
+
+        assert [number for _, number in times.came] == [number for number in range(5) if number != given_up]
+        assert [at for at, _ in times.came] == [0.0, 60.0, 120.0, 180.0]
+        lane = calls._scheduler.lanes["scripted"]
+        assert (lane.in_flight, lane.waiting, lane.resting, calls._waiting) == (0, 0, 0, {})
+        assert repr(calls._alarms[lane]) == "<Alarm not set>"
+
+
+async def test_paced_calls_are_ended_by_the_cap_on_the_runs_time() -> None:
+    clock = VirtualClock()
+    times = Times(clock)
+    async with Bus("run", clock) as bus:
+        purse = Purse(Budget(seconds=100), Prices({}), seconds=clock.now)
+        calls = dispatcher(bus, purse=purse, pace=Pace(requests_per_minute=1))
+        spent: list[int] = []
+
+        async def call(number: int) -> None:
+            try:
+                await calls.complete(ScriptedBackend(times), request(number), Caller(number))
+            except BudgetSpent:
+                spent.append(number)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(call, number)
+                await anyio.wait_all_tasks_blocked()
+
+    assert clock.now() == pytest.approx(100.0)
+    assert sorted(spent) == [2, 3, 4]
+    assert calls._scheduler.lanes["scripted"].in_flight == 0
+
+
+async def test_a_call_that_waits_for_money_while_its_backend_goes_away_is_not_sent_before_it_is_back() -> None:
+    clock = VirtualClock()
+    came: list[tuple[float, int]] = []
+
+    async def model(request: CompletionRequest) -> Completion:
+        came.append((round(clock.now(), 2), request.sequence))
+        await anyio.sleep(1.0)
+        if request.sequence == 0 and request.attempt == 0:
+            raise BackendOverloaded("scripted", "429", 20.0)
+        return Completion(text="line", usage=Usage(1, 1))
+
+    async with Bus("run", clock) as bus:
+        prices = Prices({"scripted": Price(10**11, 10**10, 10**10)})
+        purse = Purse(Budget(usd=20), prices, seconds=lambda: 0.0)
+        calls = dispatcher(bus, purse=purse)
+        async with anyio.create_task_group() as tasks:
+            for number in range(2):
+                tasks.start_soon(calls.complete, ScriptedBackend(model), request(number), Caller(number))
+                await anyio.wait_all_tasks_blocked()
+
+    assert came[0] == (0.0, 0)
+    assert all(at >= 21.0 for at, _ in came[1:])
+    assert {number for _, number in came} == {0, 1}
+
+
+async def test_a_burst_on_a_server_with_few_places_is_served_without_a_call_lost() -> None:
+    """It refuses at once whatever is above 20 calls; with six attempts each, all 400 come through."""
+    under_way = refused = most = 0
+
+    async def model(request: CompletionRequest) -> str:
+        nonlocal under_way, refused, most
+        await anyio.sleep(0.01)
+        if under_way >= 20:
+            refused += 1
+            raise BackendOverloaded("scripted", "429", 1.0)
+        under_way += 1
+        try:
+            await anyio.sleep(1.0)
+        finally:
+            under_way -= 1
+        return "line"
+
+    clock = VirtualClock()
+    callers = [Caller(number) for number in range(400)]
+    async with Bus("run", clock) as bus:
+        slowed = bus.subscribe(PaceSlowed)
+        calls = dispatcher(bus)
+        async with anyio.create_task_group() as tasks:
+            for caller in callers:
+                tasks.start_soon(calls.complete, ScriptedBackend(model), request(caller.number), caller)
+        slowed.close()
+        told = [record.fact async for record in slowed]
+        window = calls._scheduler.lanes["scripted"].pacer.most_in_flight
+
+    assert all(caller.replies for caller in callers)
+    assert window is not None
+    assert 15 <= window <= 21
+    assert refused < 2 * 400
+    assert 1 <= len(told) <= 8
+    assert clock.now() < 2 * 400 / 20
+
+
+async def test_what_a_lane_waits_for_is_told() -> None:
+    clock = VirtualClock()
+    async with Bus("run", clock) as bus:
+        calls = dispatcher(bus, pace=Pace(requests_per_minute=2, in_flight=9))
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(calls.complete, ScriptedBackend(Times(clock)), request(number), Caller(number))
+            await anyio.sleep(10.0)
+
+            now = calls._scheduler.lanes["scripted"].statistics(clock.now())
+
+            tasks.cancel_scope.cancel()
+
+    assert (now.in_flight, now.waiting, now.limit, now.waits_for) == (0, 3, 9, "pace")
+    assert now.looks_again_s == pytest.approx(50.0)

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from playact.actors import Agent, Persona, Scenario
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import CompletionRequest, Parameters, Settings, Simulation, defaults, llm
+from playact.engine import CompletionRequest, Pace, Parameters, Settings, Simulation, defaults, llm
 from playact.engine.errors import FileInvalid, SettingInvalid, SetupError
 from playact.engine.program.past import key_of
 from playact.engine.program.resumption import config_in
 from playact.engine.settings import layers, overlaid
+from playact.engine.wrappers import Hedge
 
 SECRET = "sk-0123456789abcdef"
 PAIR = Scenario(cast=(Agent(Persona(name="Ada")), Agent(Persona(name="Bob"))), max_turns=4)
@@ -136,6 +137,10 @@ def test_a_file_that_is_named_is_the_only_one_that_is_read(place: Place, monkeyp
         ("PLAYACT_STOP", '["\\n", "###"]', {"stop": ("\n", "###")}),
         ("PLAYACT_EXTRA", '{"top_k": 40}', {"extra": {"top_k": 40}}),
         ("PLAYACT_ATTEMPTS", "3", {"attempts": 3}),
+        ("PLAYACT_REQUESTS_PER_MINUTE", "60", {"requests_per_minute": 60}),
+        ("PLAYACT_TIMEOUT_S", "2.5", {"timeout_s": 2.5}),
+        ("PLAYACT_REPLY_CACHE", "replies.db", {"reply_cache": "replies.db"}),
+        ("PLAYACT_HEDGE", "p95", {"hedge": "p95"}),
         ("PLAYACT_MODEL", "", {}),  # as unset
         ("PLAYACT_CACHE", "/somewhere", {}),  # which is where the weights are
         ("PLAYACT_SOMETHING_ELSE", "of somebody else", {}),
@@ -158,6 +163,9 @@ def test_an_environment_variable_is_read_as_its_setting(
         ("PLAYACT_MAX_TOKENS", "many", "PLAYACT_MAX_TOKENS must be a valid integer"),
         ("PLAYACT_MAX_TOKENS", "0", "PLAYACT_MAX_TOKENS must be greater than or equal to 1"),
         ("PLAYACT_STOP", SECRET, """PLAYACT_STOP must be JSON, as in '["###"]'"""),
+        ("PLAYACT_HEDGE", "p", 'PLAYACT_HEDGE must be a number of seconds, or a share of the calls, as in "p95"'),
+        ("PLAYACT_HEDGE", "0", "PLAYACT_HEDGE must be a number of seconds"),
+        ("PLAYACT_TIMEOUT", "5", "PLAYACT_TIMEOUT is no setting; did you mean PLAYACT_TIMEOUT_S?"),
         ("PLAYACT_EXTRA", "{", """PLAYACT_EXTRA must be JSON, as in '{"top_k": 40}'"""),
         ("PLAYACT_EXTRA", "[1]", "PLAYACT_EXTRA must be a valid dictionary"),
         ("PLAYACT_TEMPRATURE", "1", "PLAYACT_TEMPRATURE is no setting; did you mean PLAYACT_TEMPERATURE?"),
@@ -212,7 +220,9 @@ def test_a_file_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert refused() == "/proc/self/mem: cannot be read: Input/output error"
 
 
-@pytest.mark.parametrize("text", ["concurrency = 4", "attempts = 9", "in_flight = 2", "[extra]\nstore = true"])
+@pytest.mark.parametrize(
+    "text", ["concurrency = 4", "attempts = 9", "reply_cache = '/x'", "hedge = 'p95'", "[extra]\nstore = true"]
+)
 def test_a_file_of_the_current_folder_chooses_a_model_and_how_it_samples_and_nothing_else(
     place: Place, text: str
 ) -> None:
@@ -247,11 +257,10 @@ def test_a_scope_takes_a_backend_too() -> None:
 
 def test_a_script_says_which_model_it_means_and_says_it_anew() -> None:
     def script() -> list[Settings]:
-        found = []
-        for say in (lambda: llm("first", temperature=0.5), lambda: llm("second", max_tokens=9)):
-            say()
-            found.append(Settings.current())
-        return found
+        llm("first", temperature=0.5)
+        first = Settings.current()
+        llm("second", max_tokens=9)
+        return [first, Settings.current()]
 
     first, second = contextvars.copy_context().run(script)
 
@@ -298,6 +307,28 @@ def test_a_simulation_asks_once_and_late_changes_change_nothing(place: Place, mo
 
     anyio.run(played, simulation)
     assert simulation.model == "scripted"
+
+
+def test_how_a_model_is_asked_is_a_matter_of_settings_too(tmp_path: Path) -> None:
+    settings = Settings(tokens_per_minute=9, timeout_s=3, reply_cache="replies.db", hedge="p90")
+
+    assert settings.pace == Pace(tokens_per_minute=9)
+    assert settings.second_calls == Hedge(percentile=0.9)
+    assert settings.but(hedge=2, timeout_s=None).second_calls == Hedge(after_s=2)
+    assert settings.but(hedge=2, timeout_s=None).timeout_s == 3
+
+
+@pytest.mark.anyio
+async def test_what_holds_is_kept_in_the_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "run.db"
+    given = Settings(in_flight=2, requests_per_minute=900, timeout_s=3, concurrency=5, hedge="9")
+
+    await played(Simulation(model=Ear(), journal=journal, settings=given))
+
+    config = config_in(journal)
+    assert (config["in_flight"], config["timeout_s"], config["concurrency"]) == (2, 3, 5)
+    assert config["pace"][""]["requests_per_minute"] == 900
+    assert config["hedge"]["after_s"] == 9
 
 
 def test_settings_can_be_given_as_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
