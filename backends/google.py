@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
 from ..engine.description import Description, absent
 from ..engine.errors import BackendUnavailable, ExtraMissing, KeyMissing, PlayactError, SetupError
-from .google_wire import OWNED, Gathered, config_of, contents_of
+from .google_wire import OWNED, Gathered, body_of, config_of
 from .parameters import refuse_unknown
 
 if TYPE_CHECKING:
@@ -173,16 +173,12 @@ class GoogleBackend:
         if client is not None:
             await client.aclose()
 
-    def _asked(self, request: CompletionRequest) -> tuple[GoogleClient, tuple[str, list[Any], dict[str, Any]]]:
+    def _asked(self, request: CompletionRequest) -> tuple[GoogleClient, tuple[str, dict[str, Any], dict[str, Any]]]:
         if self._client is None:
             raise PlayactError(f"{self.name} is {self._state}; use it between open() and aclose()")
         refuse_unknown(self.name, request.parameters.extra, self._client.fields - OWNED)
         model = request.model or self._model
-        system, contents = contents_of(request.messages)
-        config = config_of(request, self._defaults, model)
-        if system:
-            config["system_instruction"] = system
-        return self._client, (model, contents, config)
+        return self._client, (model, body_of(request), config_of(request, self._defaults, model))
 
     def __repr__(self) -> str:
         return f"<GoogleBackend {self.name} {self._state}>"

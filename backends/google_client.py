@@ -30,6 +30,7 @@ __all__ = ["GoogleClient"]
 
 T = TypeVar("T")
 _LONGEST_ERROR = 2**20
+_INSTEAD = "."  # the package wants a chat; ours is put in its place
 _NO_CREDENTIALS = "needs Google Cloud credentials: run `gcloud auth application-default login`, or set GOOGLE_API_KEY"
 
 
@@ -80,23 +81,21 @@ class GoogleClient:
             reason = presentable(str(error), self._secrets)
             raise SetupError(f"{self._backend} cannot be set up: {reason}") from error
 
-    async def generate(self, model: str, contents: list[Any], config: dict[str, Any]) -> str:
-        """The body of the answer."""
-        # As it is: the package's reading of it would take longer than all the rest of a call.
-        config = {**config, "should_return_http_response": True}
-        answer = await self._within(
-            _Call(),
-            self._deadline(),
-            self._models.generate_content(model=model, contents=contents, config=self._config(config)),
-        )
+    async def generate(self, model: str, body: dict[str, Any], config: dict[str, Any]) -> str:
+        """The body of the answer; `body` is that of the request, to which the package adds what is in `config`."""
+        # As it came: the package's reading of it would take longer than all the rest of a call.
+        asked = _config(body, config) | {"should_return_http_response": True}
+        work = self._models.generate_content(model=model, contents=_INSTEAD, config=asked)
+        answer = await self._within(_Call(), self._deadline(), work)
         response = answer.sdk_http_response
         return "" if response is None else response.body or ""
 
     async def stream(
-        self, model: str, contents: list[Any], config: dict[str, Any]
+        self, model: str, body: dict[str, Any], config: dict[str, Any]
     ) -> AsyncGenerator[dict[str, Any], None]:
+        """The pieces of the answer, as they come."""
         call, deadline = _Call(), self._deadline()
-        opening = self._models.generate_content_stream(model=model, contents=contents, config=self._config(config))
+        opening = self._models.generate_content_stream(model=model, contents=_INSTEAD, config=_config(body, config))
         pieces: Any = await self._within(call, deadline, opening)
         try:
             while True:
@@ -127,13 +126,6 @@ class GoogleClient:
     def _models(self) -> AsyncModels:
         assert self._client is not None
         return self._client.aio.models
-
-    def _config(self, config: dict[str, Any]) -> types.GenerateContentConfig:
-        config["automatic_function_calling"] = {"disable": True}
-        try:
-            return types.GenerateContentConfig(**config)
-        except ValueError as error:
-            raise self._unwritable(error) from error
 
     def _unwritable(self, error: Exception) -> BackendRefused:
         return BackendRefused(
@@ -203,6 +195,11 @@ class GoogleClient:
             case _ if call.response is None:
                 return self._unwritable(error)
         return self.invalid(f"the reply is no answer of Gemini's: {error}")
+
+
+def _config(body: dict[str, Any], config: dict[str, Any]) -> Any:  # a TypedDict of the package's
+    """The package writes `body` as it is: its own writing of a chat takes 0.2 ms a message."""
+    return config | {"http_options": {"extra_body": body}, "automatic_function_calling": {"disable": True}}
 
 
 def _retry_delay_s(said: Any) -> float | None:

@@ -1,8 +1,7 @@
-"""Google's generateContent: a request becomes contents and a configuration, and replies become a `Completion`."""
+"""Google's generateContent: a request becomes a body and a configuration, and replies become a `Completion`."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -17,14 +16,15 @@ from ..engine.completion import (
     Think,
     TokenLogprob,
     ToolCall,
+    ToolSpec,
     Usage,
 )
 
-__all__ = ["OWNED", "Gathered", "call_id", "config_of", "contents_of"]
+__all__ = ["OWNED", "Gathered", "body_of", "config_of"]
 
 # What a server sent: any JSON there is. Each piece is checked where it is taken out.
 Json = Any
-Content = dict[str, Any]  # of the package: a role and parts
+Content = dict[str, Any]  # a role and parts
 
 # What a request says in its own words, or what is the backend's own affair; not to be said among the extras.
 OWNED = frozenset(
@@ -70,12 +70,12 @@ _BROKEN = frozenset(
 )
 
 
-def contents_of(messages: Iterable[Message]) -> tuple[str, list[Content]]:
-    """The system's instruction, of which there can be one only, and the chat: the user first and last, in turns."""
+def body_of(request: CompletionRequest) -> dict[str, Any]:
+    """The chat and the tools as they are sent: the user first and last, in turns, and one instruction of the system."""
     system: list[str] = []
     contents: list[Content] = []
     names: dict[str, str] = {}
-    for message in _calls_together(messages):
+    for message in _calls_together(request.messages):
         if message.role == "system":
             system.append(message.text)
             continue
@@ -90,20 +90,19 @@ def contents_of(messages: Iterable[Message]) -> tuple[str, list[Content]]:
         contents.insert(0, {"role": "user", "parts": [{"text": _CUE}]})
     if contents[-1]["role"] == "model":
         contents.append({"role": "user", "parts": [{"text": _CUE}]})
-    return "\n\n".join(text for text in system if text), contents
+    body: dict[str, Any] = {"contents": contents}
+    if any(system):
+        body["systemInstruction"] = {"parts": [{"text": "\n\n".join(filter(None, system))}]}
+    if request.tools:
+        body["tools"] = [{"functionDeclarations": [_tool(tool) for tool in request.tools]}]
+    return body
 
 
 def config_of(request: CompletionRequest, defaults: Parameters, model: str) -> dict[str, Any]:
-    """The request but for its messages, under the names of the package's configuration."""
+    """How the model is to answer, under the names of the package's configuration."""
     config = _sampling(defaults) | _sampling(request.parameters)
     if request.seed is not None:
         config["seed"] = request.seed
-    if request.tools:
-        functions = [
-            {"name": tool.name, "description": tool.description, "parameters_json_schema": tool.parameters}
-            for tool in request.tools
-        ]
-        config["tools"] = [{"function_declarations": functions}]
     if request.response_schema is not None:
         config["response_mime_type"] = "application/json"
         config["response_json_schema"] = request.response_schema
@@ -183,11 +182,11 @@ class Gathered:
         return Delta("".join(said), "".join(thought))
 
     def _call(self, called: Json, signature: str) -> ToolCall:
-        id = call_id(self._sequence, len(self._calls), _text(called, "id"), signature)
+        id = _call_id(self._sequence, len(self._calls), _text(called, "id"), signature)
         return ToolCall(id, called["name"], json.dumps(called.get("args") or {}, ensure_ascii=False))
 
 
-def call_id(sequence: int, place: int, own: str = "", signature: str = "") -> str:
+def _call_id(sequence: int, place: int, own: str = "", signature: str = "") -> str:
     """The name of a tool call: it says which reply it came in, and carries the service's own name and its signature.
 
     Newer models refuse to go on without the signature that they gave with a call, and nothing else of a call comes
@@ -200,14 +199,18 @@ def _parts(message: Message, names: Mapping[str, str]) -> Iterator[dict[str, Any
     if message.role == "tool":
         id = message.tool_call_id or ""
         response = {"name": names.get(id, "tool"), "response": {"output": message.text}}
-        yield {"function_response": response | _own_id(id)}
+        yield {"functionResponse": response | _own_id(id)}
         return
     if message.text:  # the service refuses empty ones
         yield {"text": message.text}
     for call in message.tool_calls:
         wish = {"name": call.name, "args": _arguments(call)} | _own_id(call.id)
         signature = call.id.partition("#")[2]
-        yield {"function_call": wish} | ({"thought_signature": _unpacked(signature)} if signature else {})
+        yield {"functionCall": wish} | ({"thoughtSignature": signature} if signature else {})
+
+
+def _tool(tool: ToolSpec) -> dict[str, object]:
+    return {"name": tool.name, "description": tool.description, "parametersJsonSchema": tool.parameters}
 
 
 def _own_id(id: str) -> dict[str, str]:
@@ -221,11 +224,6 @@ def _arguments(call: ToolCall) -> dict[str, Any]:
     except ValueError:  # of another service's model
         return {}
     return arguments if isinstance(arguments, dict) else {}
-
-
-def _unpacked(signature: str) -> bytes:
-    """The service writes bytes in either alphabet of Base64."""
-    return base64.b64decode(signature.replace("-", "+").replace("_", "/") + "==")
 
 
 def _calls_together(messages: Iterable[Message]) -> Iterator[Message]:
