@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from playact.actors.progress import Progress, duration, shown_progress
 from playact.engine import Statistics
+from playact.engine.statistics import LaneStatistics, Obstacle
 
 BEGUN = Statistics(
     live=4,
@@ -130,3 +131,25 @@ def test_dialogs_that_ended_without_a_turn_tell_the_time_left_by_their_number() 
     all_failed = replace(BEGUN, ended={"failed": 10}, seconds=5.0)
 
     assert Progress(50).line(all_failed).endswith("· 20 s left")
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "looks_again_s", "told"),
+    [
+        ("pace", 11.2, "3 calls waiting for openai:x (at the pace that was set, 12 s)"),
+        ("retry_after", 5.0, "3 calls waiting for openai:x (it said to come back later, 5 s)"),
+        ("circuit", None, "3 calls waiting for openai:x (it is down)"),
+    ],
+)
+def test_a_backend_that_makes_calls_wait_is_named_with_its_reason(
+    obstacle: Obstacle, looks_again_s: float | None, told: str
+) -> None:
+    lane = LaneStatistics(in_flight=0, waiting=3, limit=None, waits_for=obstacle, looks_again_s=looks_again_s)
+
+    assert told in Progress(100).line(replace(HALF_WAY, lanes={"openai:x": lane}))
+
+
+def test_calls_that_wait_for_room_are_nothing_to_tell() -> None:
+    lane = LaneStatistics(in_flight=8, waiting=3, limit=8, waits_for="room", looks_again_s=None)
+
+    assert "waiting" not in Progress(100).line(replace(HALF_WAY, lanes={"embedded": lane}))

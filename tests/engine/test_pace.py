@@ -6,6 +6,7 @@ import heapq
 import math
 import random
 from collections import deque
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -385,7 +386,14 @@ def test_a_pace_is_found_by_the_name_of_its_backend_then_by_its_kind_then_for_al
     assert pace_of({"openai": kind}, "aws:y") == Pace()
 
 
-@pytest.mark.parametrize("limit", ["requests_per_minute", "tokens_per_minute", "in_flight"])
-def test_a_limit_below_one_is_refused(limit: str) -> None:
+@pytest.mark.parametrize(
+    "pace",
+    [
+        lambda: Pace(requests_per_minute=0),
+        lambda: Pace(tokens_per_minute=0),
+        lambda: Pace(in_flight=0),
+    ],
+)
+def test_a_limit_below_one_is_refused(pace: Callable[[], Pace]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Pace(**{limit: 0})
+        pace()

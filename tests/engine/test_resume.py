@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import anyio
@@ -12,10 +13,12 @@ from playact.actors import Agent, Persona, Scenario, SimpleReflexOrchestrator
 from playact.backends.faults import Latency
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Completion, CompletionRequest, Dialog, DialogStarted, Retry, Run, Simulation, Uttered
+from playact.engine.breaker import Breaker
 from playact.engine.budget import Budget, Caps
 from playact.engine.errors import BackendRefused, BackendUnavailable, CodeMissing, JournalUnwritable, SetupError
 from playact.engine.failures import FailurePolicy
 from playact.engine.journal import JournalFile
+from playact.engine.pace import Pace
 from playact.engine.program.archive import dialogs_in, digest_in
 from playact.engine.program.plan import Cycle
 from playact.engine.program.resumption import config_in
@@ -504,6 +507,23 @@ async def test_what_was_changed_on_resume_is_so_from_then_on(journal: Path) -> N
     assert config["concurrency"] == 2
     assert config["failures"]["salvage"] is False
     assert config["seed"] == 3
+
+
+async def test_pace_and_breaker_are_those_of_the_run_until_they_are_changed(journal: Path) -> None:
+    pace, breaker = Pace(requests_per_minute=90), Breaker(failures=3)
+    async with Simulation(
+        model="scripted", journal=journal, disk=InlineDisk(), pace=pace, breaker=breaker
+    ) as simulation:
+        await simulation.play(PLAIN)
+
+    await go_on(journal)
+    assert config_in(journal)["pace"] == {"": asdict(pace)}
+    assert config_in(journal)["breaker"] == asdict(breaker)
+
+    await go_on(journal, pace={"scripted": Pace(in_flight=2)})
+    await go_on(journal)
+    assert config_in(journal)["pace"] == {"scripted": asdict(Pace(in_flight=2))}
+    assert config_in(journal)["breaker"] == asdict(breaker)
 
 
 async def test_a_memo_is_there_for_whoever_resumes(journal: Path) -> None:

@@ -244,7 +244,8 @@ def alarm_never_set(patch: Patch) -> None:
 
 def every_minute_begins_anew(patch: Patch) -> None:
     def lets(rate: Any, amount: int, now: float) -> bool:
-        return sum(entry.amount for entry in rate._log if entry.sent // 60 == now // 60) + amount <= rate.limit
+        used: int = sum(entry.amount for entry in rate._log if entry.sent // 60 == now // 60)
+        return bool(used + amount <= rate.limit)
 
     patch.setattr(Rate, "lets", lets)
 
