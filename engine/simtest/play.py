@@ -15,6 +15,7 @@ from ..errors import JournalInvalid, JournalUnwritable, PlayactError, TooManyFai
 from ..failures import FailurePolicy
 from ..program.plan import Cycle
 from ..seeds import derive
+from ..settings import Settings
 from ..simulation import Simulation
 from .chronicle import Chronicle
 from .difference import difference
@@ -95,6 +96,7 @@ class Play:
                 seed=self.run_seed,
                 clock=world.clock,
                 in_flight=plan.in_flight,
+                settings=Settings(),
             )
             dialogs = {}
             async with simulation:

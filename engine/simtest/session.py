@@ -17,6 +17,7 @@ from ..errors import PlayactError
 from ..failures import FailurePolicy
 from ..pace import Pace
 from ..performance import Playable
+from ..settings import Settings
 from ..simulation import Simulation
 from .disk import FaultyDisk, files_in
 from .loop import SeededLoop
@@ -153,6 +154,7 @@ class Session:
             pace=Pace(requests_per_minute=plan.requests_per_minute),
             clock=self.world.clock,
             disk=disk,
+            settings=Settings(),  # a seed decides all, and nothing that whoever tries it has set
         )
 
     async def _take_all(self, simulation: Simulation) -> bool:

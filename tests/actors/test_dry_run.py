@@ -15,7 +15,7 @@ from playact.actors.dry_run_command import DryRun, Foretold, dry_run
 from playact.actors.playbill import Playbill
 from playact.backends.faults import Latency
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import CompletionRequest, Simulation, VirtualClock, virtual_time
+from playact.engine import CompletionRequest, Parameters, Settings, Simulation, VirtualClock, virtual_time
 from playact.engine.budget import Budget, Prices
 from playact.engine.errors import BackendRefused, UnknownBackend
 from playact.engine.journal.disk import Step
@@ -103,6 +103,25 @@ def test_the_intervals_hold_what_the_run_then_takes(tmp_path: Path) -> None:
             assert estimate.high < 3 * taken[name], "an interval that holds everything says nothing"
 
     assert {name: count for name, count in held.items() if count < 90} == {}, held
+
+
+def test_the_longest_reply_is_what_the_agent_the_run_or_the_settings_say() -> None:
+    def longest(own: int | None, of_run: int | None, of_settings: int | None) -> list[int | None]:
+        cast = [{"persona": {"name": name}, "model_parameters": {"max_tokens": own}} for name in ("Ada", "Bob")]
+        run = DryRun(
+            playbill=Playbill.model_validate({"cast": cast}),
+            dialogs=1,
+            model=ScriptedBackend(name=MODEL, max_tokens=64),
+            concurrency=1,
+            prices=Prices.load(),
+            model_parameters=Parameters(max_tokens=of_run),
+            settings=Settings(max_tokens=of_settings),
+        )
+        return [voice.longest_reply for voice in run.supposed().outlines[0].voices]
+
+    assert longest(10, 20, 30) == [10, 10]
+    assert longest(None, 20, 30) == [20, 20]
+    assert longest(None, None, 30) == [30, 30]
 
 
 def test_without_a_pilot_no_model_is_asked_and_the_assumptions_are_said(capsys: pytest.CaptureFixture[str]) -> None:
