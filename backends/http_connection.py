@@ -95,7 +95,7 @@ class HttpConnection(asyncio.Protocol):
             self._begin_stream(self._stream)
 
     def on_body(self, data: bytes) -> None:
-        if self._is_streamed and self._stream is not None:
+        if self._stream is not None and self._is_streamed:
             self._stream.add(data)
             return
         self._body.append(data)

@@ -107,7 +107,7 @@ class HttpWire:
         return None
 
     async def _exchange(
-        self, connection: HttpConnection, request: bytes, until: float, stream: BodyStream | None = None
+        self, connection: HttpConnection, request: bytes, until: float, stream: BodyStream | None
     ) -> Answer:
         if self._is_closed:
             connection.fail(ConnectionAbortedError())
@@ -118,20 +118,23 @@ class HttpWire:
         goes_on = False
         try:
             reply = await answer
-            goes_on = stream is not None and stream.has_begun
+            if stream is not None and stream.has_begun:
+                goes_on = True
+                stream.when_closed(partial(self._let_go, connection, limit, stream))
+            return reply  # noqa: TRY300  # on the hot path, and the same
         except asyncio.CancelledError:
             connection.fail(ConnectionAbortedError())
             raise
-        else:
-            return reply
         finally:
-            if goes_on and stream is not None:
-                stream.when_closed(partial(self._let_go, connection, limit, stream))
-            else:
-                self._let_go(connection, limit)
+            if not goes_on:
+                limit.cancel()
+                self._busy.discard(connection)
+                if self._keeps_connections and connection.is_open and not self._is_closed:
+                    self._idle.append(connection)
 
-    def _let_go(self, connection: HttpConnection, limit: asyncio.TimerHandle, stream: BodyStream | None = None) -> None:
-        if stream is not None and not stream.is_over:
+    def _let_go(self, connection: HttpConnection, limit: asyncio.TimerHandle, stream: BodyStream) -> None:
+        """The stream is closed."""
+        if not stream.is_over:
             connection.fail(ConnectionAbortedError())
         limit.cancel()
         self._busy.discard(connection)
