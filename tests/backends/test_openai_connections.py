@@ -35,14 +35,16 @@ async def test_connections_are_not_kept_when_told_so(server: ChatServer, opened:
 
 async def test_sixty_four_calls_at_once_each_get_their_own_reply(server: ChatServer, opened: Opener) -> None:
     def echo(asked: Asked) -> Reply:
-        return Reply(body=say(asked.body["messages"][-1]["content"]), latency_s=1.0)
+        return Reply(body=say(asked.body["messages"][-1]["content"]))
 
     server.otherwise = echo
+    server.gate.clear()
     requests = [CompletionRequest(messages=(Message("user", f"I am {n}."),)) for n in range(64)]
 
     async with opened() as backend, asyncio.TaskGroup() as tasks:
         replies = [tasks.create_task(backend.complete(request)) for request in requests]
         await server.until(lambda: server.busy == 64)
+        server.gate.set()
 
     assert [reply.result().text for reply in replies] == [f"I am {n}." for n in range(64)]
     assert server.connections == 64

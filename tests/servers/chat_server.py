@@ -60,7 +60,7 @@ class ChatServer:
     """Replies from `script`, in order, and by `otherwise` when that is used up.
 
     Counts `connections` ever made and those still open; requests `busy`, of them `hanging` for good, and those that the
-    client `aborted`.
+    client `aborted`. While its `gate` is not set no reply goes out.
     """
 
     def __init__(self) -> None:
@@ -70,6 +70,8 @@ class ChatServer:
         self.aborted = 0
         self.busy = 0
         self.hanging = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
         self._transports: list[asyncio.BaseTransport] = []
         self._server = web.Server(self._handle, handler_cancellation=True)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
@@ -123,6 +125,7 @@ class ChatServer:
             self.busy -= 1
 
     async def _play(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+        await self.gate.wait()
         await asyncio.sleep(reply.latency_s)
         headers = {"Content-Type": "application/json", **reply.headers}
         if reply.breaks == "never" and not reply.chunks:
