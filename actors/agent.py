@@ -90,7 +90,8 @@ class Agent:
     first_utterance: its opening words, or several to choose from, when it speaks first; no model is asked.
     dialogue_details, response_details: what the prompt says of the conversation and of each reply.
     example_dialogs: shown in the prompt.
-    tools: functions, sync or async, that its model may call, and `MCPServer`s; see `Toolbox`.
+    tools: functions, sync or async, that its model may call, and `MCPServer`s; see `Toolbox`. Those that it asks for
+        in one reply run at the same time.
     tool_timeout_s: how long one call may take, where the tool does not say itself.
     max_tool_rounds: in how many replies of one turn its model may ask for tools; then it is asked without any.
     response_schema: the form of its replies, a JSON schema or a pydantic model. A turn's text is then the JSON of the

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
 
-import anyio.to_thread
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
+from ..engine import daemon_thread
 from ..engine.completion import ToolSpec
 
 __all__ = ["FunctionTool", "final_response_tool", "tool"]
@@ -61,8 +61,8 @@ class FunctionTool:
     """A function, a bound method or an object that can be called.
 
     Arguments are checked against its signature. An async function runs as it is, another in a worker thread, so that
-    it may block; a thread whose answer nobody waits for any longer is left to itself. What its docstring says under
-    `Args:` goes to the arguments in the schema.
+    it may block; a thread whose answer nobody waits for any longer is left to itself, and ends with the process.
+    What its docstring says under `Args:` goes to the arguments in the schema.
 
     Raises ValueError for what no model could call: without a usable name, with `*args` or arguments of no known type.
     """
@@ -97,7 +97,7 @@ class FunctionTool:
             if self._is_async:
                 answer = check(arguments)
             else:
-                answer = await anyio.to_thread.run_sync(check, arguments, abandon_on_cancel=True)
+                answer = await daemon_thread.run_sync(check, arguments)
         except ValidationError as error:
             if not error.title.startswith("call["):  # the function's own
                 raise

@@ -6,8 +6,10 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
+from hashlib import blake2b
 from string import Template
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -57,7 +59,17 @@ class MCPServer:
             raise ValueError('an MCP server has either a command, as in ["uvx", "mcp-server-time"], or a url')
 
     def __str__(self) -> str:
-        return f"the MCP server {self.name or self.url or self.command[0]}"
+        """Without what may be secret: nothing of its environment, its headers, or its address but the host."""
+        return f"the MCP server {self.name or self.host or self.command[0]}"
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc.rpartition("@")[2] if self.url else ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells servers apart that are not equal, and tells nothing else."""
+        return blake2b(repr(self).encode(), digest_size=8).hexdigest()
 
     def filled_in(self, texts: Mapping[str, str]) -> dict[str, str]:
         """`env` or `headers` with our environment's values in them. Raises `SetupError` for what is not set there."""

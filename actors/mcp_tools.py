@@ -30,7 +30,7 @@ async def with_servers(toolbox: Toolbox, resources: Resources) -> Toolbox:
     """
     tools: list[_ServersTool] = []
     for server in toolbox.servers:
-        tools += await resources.get(("tools of", repr(server)), partial(_offered, server, resources))
+        tools += await resources.get((f"tools of {server}", server.fingerprint), partial(_offered, server, resources))
     return toolbox.and_also(tools)
 
 
@@ -43,7 +43,9 @@ class _Link:
         self._life = 0
 
     async def session(self) -> Session:
-        return await self._resources.get(("life", self._life, repr(self.server)), partial(opened, self.server))
+        return await self._resources.get(
+            (f"life {self._life} of {self.server}", self.server.fingerprint), partial(opened, self.server)
+        )
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> str:
         """A call under way when the server breaks off is not made again: it may have done its work."""

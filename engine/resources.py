@@ -72,8 +72,14 @@ class _Held:
                 await self.released.wait()
         except Exception as error:
             if self.ready.is_set():
-                logger().warning("resource.broke_off", key=str(key), error=str(error))
+                logger().warning("resource.broke_off", key=str(key), error=_innermost(error))
             else:
                 self.error = error
         finally:
             self.ready.set()
+
+
+def _innermost(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
