@@ -8,10 +8,9 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -23,8 +22,6 @@ from playact.engine.errors import BackendRefused
 from tests.backends.engine_contract import AGE, asking, streamed
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.engine, pytest.mark.timeout(900)]
-
-_READY = "Application startup complete"
 
 
 @pytest.fixture(scope="module")
@@ -42,34 +39,45 @@ def base_url() -> Iterator[str]:
         "max-model-len": 2048,
         "max-num-seqs": 32,
         "kv-cache-memory-bytes": 2**30,
+        # A model of this size else puts space between two values of a schema until its tokens are used up.
+        "structured-outputs-config": json.dumps({"backend": "guidance", "disable_any_whitespace": True}),
     }
     flags = ["--enforce-eager", "--enable-prompt-tokens-details"]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *flags]
     for name, value in settings.items():
         command += [f"--{name}", str(value)]
-    environment = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, env=environment, text=True, cwd=folder
-        )
+    environment = {
+        **os.environ,
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "GOMP_SPINCOUNT": "10000",
+    }
+    process = subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, env=environment, text=True)
+    said: list[str] = []
+    is_ready = threading.Event()
+
+    def listen() -> None:
         assert process.stdout is not None
-        try:
-            said = []
-            for line in process.stdout:
+        with process.stdout as lines:
+            for line in lines:
                 said.append(line)
-                if _READY in line:
-                    break
-            else:
-                pytest.fail("".join(said[-30:]))
-            log = Path(folder) / "log"
-            with subprocess.Popen(["cat"], stdin=process.stdout, stdout=log.open("wb")):  # else the pipe fills up
-                yield f"http://127.0.0.1:{port}/v1"
-                process.terminate()
-                assert process.wait(60) is not None
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()
+                if "Application startup complete" in line:
+                    is_ready.set()
+        is_ready.set()  # or it has ended
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        is_ready.wait()
+        if process.poll() is not None:
+            pytest.fail("".join(said[-30:]))
+        yield f"http://127.0.0.1:{port}/v1"
+        process.terminate()
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+        listener.join()
 
 
 @pytest_asyncio.fixture
