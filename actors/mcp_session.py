@@ -108,9 +108,16 @@ async def _transport(
         import httpx2
         from mcp.client.streamable_http import streamable_http_client
 
-        # Calls have a time limit of their own, so reading has none.
-        timeout = httpx2.Timeout(_CONNECTING_S, read=None)
-        async with httpx2.AsyncClient(headers=server.filled_in(server.headers), timeout=timeout) as http_client:
+        async def note(response: httpx2.Response) -> None:
+            if response.is_error:  # the package does not tell which it was
+                told.write(f"HTTP {response.status_code} {response.reason_phrase}\n".encode())
+
+        http_client = httpx2.AsyncClient(
+            headers=server.filled_in(server.headers),
+            timeout=httpx2.Timeout(_CONNECTING_S, read=None),  # calls have a time limit of their own
+            event_hooks={"response": [note]},
+        )
+        async with http_client:
             yield streamable_http_client(server.url, http_client=http_client)
 
 

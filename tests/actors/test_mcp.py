@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,28 @@ async def test_a_server_that_does_not_start_stops_the_run_in_one_line(server: MC
                 pass
 
     assert "\n" not in str(caught.value)
+
+
+async def test_a_server_that_refuses_us_says_so_without_what_is_secret() -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        address = f"http://me:password@127.0.0.1:{listening.server_port}/mcp?key=secret"
+        server = MCPServer(url=address, headers={"Authorization": "Bearer abcdefgh"})
+
+        with pytest.raises(SetupError, match=r"127\.0\.0\.1:\d+ cannot be opened: .* HTTP 401 Unauthorized") as caught:
+            async with Simulation(model=Wishing()) as simulation:
+                await simulation.play(two(server))
+        listening.shutdown()
+
+    assert not any(secret in str(caught.value) for secret in ("password", "secret", "abcdefgh"))
 
 
 async def test_two_tools_of_one_name_are_refused(started: Path) -> None:
