@@ -35,7 +35,7 @@ from ..engine.wording import counted, dollars
 from .agent import Agent
 from .playbill import Playbill
 from .progress import duration
-from .prompts import system_prompt
+from .prompts import is_short_for, system_prompt
 from .scenario import Scenario
 
 __all__ = ["DryRun", "dry_run"]
@@ -203,7 +203,8 @@ class DryRun:
     def _voice(self, scenario: Scenario, place: int, agent: Agent, backend: Backend) -> Voice:
         name = scenario.names[place]
         others = [other for other in scenario.names if other != name]
-        prompt = system_prompt(agent, name, others, scenario.context or agent.context)
+        is_short = is_short_for(agent, _capabilities_of(agent, backend))
+        prompt = system_prompt(agent, name, others, scenario.context or agent.context, is_short=is_short)
         price = self.prices.of(_model_of(agent, backend))
         limits = (None if price is None else price.max_output_tokens, _capabilities_of(agent, backend).max_tokens)
         of_run = overlaid(self.model_parameters, self.settings.model_parameters)

@@ -33,7 +33,7 @@ from .endings import without_marker
 from .mcp_tools import with_servers
 from .memory import Memory
 from .orchestrators import Advise, Orchestrator
-from .prompts import system_prompt
+from .prompts import is_short_for, system_prompt
 from .tools import Toolbox
 
 __all__ = ["AgentActor", "Part", "TakeTurn"]
@@ -54,8 +54,7 @@ class Part:
 
     def prompt_for(self, capabilities: Capabilities) -> str:
         """The agent's instructions, in the style that it asks for or that suits the model."""
-        style = self.agent.prompt_style or ("short" if capabilities.is_small else "full")
-        return self.short_prompt if style == "short" else self.prompt
+        return self.short_prompt if is_short_for(self.agent, capabilities) else self.prompt
 
     @cached_property
     def prompt(self) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..engine.completion import Capabilities
 from ..engine.dialog import Context, Dialog
 from .endings import END_MARKER
 
 if TYPE_CHECKING:
     from .agent import Agent
 
-__all__ = ["OPENING_CUE", "RESPONSE_DETAILS", "system_prompt"]
+__all__ = ["OPENING_CUE", "RESPONSE_DETAILS", "is_short_for", "system_prompt"]
 
 RESPONSE_DETAILS = "Answer with one short utterance, as people do when they talk. Ask few questions."
 OPENING_CUE = "Hello!"
@@ -29,6 +30,11 @@ def system_prompt(
     if is_short:
         return " ".join(part for part in _short_parts(agent, name, others, context) if part)
     return "\n".join(part for part in _parts(agent, name, others, context) if part)
+
+
+def is_short_for(agent: Agent, capabilities: Capabilities) -> bool:
+    """Whether the agent asks for short instructions, or, where it leaves that open, its model does."""
+    return capabilities.is_small if agent.prompt_style is None else agent.prompt_style == "short"
 
 
 def _parts(agent: Agent, name: str, others: Sequence[str], context: Context | str | None) -> Iterable[str]:

@@ -28,14 +28,25 @@ __all__ = ["EmbeddedBackend"]
 
 # For the packaged model, whose size asks for it; `benchmarks/small_model.py` counts what goes wrong with other values.
 _TALK = Parameters(
+    temperature=0.3,
+    top_p=0.9,
+    max_tokens=32,
+    stop=("\n",),  # what follows a line's end is a second speaker, or a list
+    extra={
+        "min_p": 0.05,
+        "repeat_penalty": 1.05,
+        "dry_multiplier": 0.8,  # against saying again what was said in this dialog
+        "dry_penalty_last_n": 1024,
+        "cache_prompt": True,
+    },
+)
+# JSON may be laid out in lines, repeats its own words by its nature, and must not be cut short.
+_FORM = Parameters(
     temperature=0.7,
     top_p=0.9,
-    max_tokens=48,
-    stop=("\n",),  # what follows a line's end is a second speaker, or a list
+    max_tokens=256,
     extra={"min_p": 0.05, "repeat_penalty": 1.1, "cache_prompt": True},
 )
-# JSON may be laid out in lines, repeats itself by its nature, and must not be cut short.
-_FORM = Parameters(temperature=0.7, top_p=0.9, max_tokens=256, extra={"min_p": 0.05, "cache_prompt": True})
 # Another model is as its makers meant it, and says by itself when it has finished.
 _OWN = Parameters(extra={"cache_prompt": True})
 
@@ -48,9 +59,9 @@ class EmbeddedBackend:
         2048 tokens for the packaged model, 8 of 4096 for a file of yours.
 
     What suits a model of 135 million parameters holds for that one only: its sampling, replies of one line and at most
-    48 tokens (256 for JSON), nothing after the last whole sentence where that cuts it off, and short prompts. A file of
+    32 tokens (256 for JSON), nothing after the last whole sentence where that cuts it off, and short prompts. A file of
     yours samples as llama.cpp does by default, up to its context, and may use tools and think where its chat template
-    knows how.
+    knows how, which `capabilities` tell once it is open.
 
     With the same seed a request that is alone gets the same words again; among others the arithmetic of the batch may
     differ in the last digit, and with it, now and then, a word.
@@ -72,10 +83,8 @@ class EmbeddedBackend:
         self.capabilities = Capabilities(
             in_flight=self._slots,
             max_tokens=_FORM.max_tokens if is_packaged else self._context_tokens,
-            tools=not is_packaged,
             response_schema=True,
             seed=True,
-            thinking=not is_packaged,
             streaming=True,
             logprobs=True,
             is_small=is_packaged,
@@ -131,6 +140,8 @@ class EmbeddedBackend:
             label="embedded",
         )
         await client.open()
+        if self._weights is not None:
+            self.capabilities = replace(self.capabilities, tools=self._server.takes_tools, thinking=self._server.thinks)
         self._client = client
 
     async def complete(self, request: CompletionRequest) -> Completion:

@@ -5,6 +5,7 @@ What stays behind is llama.cpp's one idle thread for logging, which lives as lon
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import time
@@ -25,13 +26,15 @@ _SPIN_ROUNDS = "10000"
 _STEP_TOKENS = 512
 _LONGEST_WAIT_S = 1.5
 _LOOK_S = 0.02
+_FIRST_WORD_S = 30.0
+_THINKING = ("<think>", "enable_thinking", "reasoning_effort")  # in the chat template of a model that can
 
 
 class LlamaServer:
     """One model, `slots` requests at a time. Making one loads the model, in seconds: do it in a worker thread.
 
-    Raises `ImportError` when xllamacpp, or what it needs of the system, is missing, and `RuntimeError` when the file
-    is not a model.
+    `takes_tools` and `thinks` say whether its chat template knows how. Raises `ImportError` when xllamacpp, or what it
+    needs of the system, is missing, and `RuntimeError` when the file is not a model.
     """
 
     def __init__(self, weights: Path, *, slots: int, context_tokens: int, threads: int) -> None:
@@ -50,6 +53,10 @@ class LlamaServer:
         parameters.verbosity = -1  # prints nothing, not even errors: those come as replies
         self._server: Any = xllamacpp.Server(parameters)
         self.address: str = self._server.listening_address
+        about = json.loads(self._told("/props", _FIRST_WORD_S))
+        template = about.get("chat_template", "")
+        self.takes_tools: bool = about.get("chat_template_caps", {}).get("supports_tools", False)
+        self.thinks = any(word in template for word in _THINKING)
 
     def stop(self) -> None:
         """Ends the server's threads and frees its memory. First close all connections; run it in a worker thread.
@@ -62,15 +69,19 @@ class LlamaServer:
             time.sleep(_LOOK_S)
         self._server = None  # it stops when nobody holds it any longer
 
-    def _is_busy(self) -> bool:
-        connection = HTTPConnection(urlsplit(self.address).netloc, timeout=_LONGEST_WAIT_S)
+    def _told(self, path: str, timeout_s: float) -> str:
+        connection = HTTPConnection(urlsplit(self.address).netloc, timeout=timeout_s)
         try:
-            connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {self.key}"})
-            metrics = connection.getresponse().read().decode()
-        except (OSError, HTTPException):
-            return False
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.key}"})
+            return connection.getresponse().read().decode()
         finally:
             connection.close()
+
+    def _is_busy(self) -> bool:
+        try:
+            metrics = self._told("/metrics")
+        except (OSError, HTTPException):
+            return False
         return not all(f"llamacpp:requests_{state} 0\n" in metrics for state in ("processing", "deferred"))
 
 

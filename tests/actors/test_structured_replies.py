@@ -100,7 +100,8 @@ async def test_small_slips_are_put_right_and_noted() -> None:
     dialog = await played(ADA, BOB, model=ScriptedBackend(telling("Sure: {'say': 'Hello',}")))
 
     assert dialog.turns[0].text == '{"say":"Hello"}'
-    repaired, _ = dialog.events or ()
+    assert dialog.events
+    repaired = dialog.events[0]
     assert (repaired.action, repaired.actionLabel) == ("reply", "repaired")
     assert repaired.content == "Sure: {'say': 'Hello',}"
 

@@ -16,14 +16,13 @@ pytestmark = pytest.mark.anyio
 BOB = Agent(Persona(name="Bob"))
 
 
-async def played(ada: Agent, *replies: str | Completion, seen: list[CompletionRequest], dialogs: int = 1) -> Dialog:
+async def played(ada: Agent, *replies: str | Completion, seen: list[CompletionRequest]) -> Dialog:
     def answer(request: CompletionRequest) -> str | Completion:
         seen.append(request)
         return replies[request.sequence % len(replies)]
 
     async with Simulation(model=ScriptedBackend(answer), seed=1) as simulation:
-        scenario = Scenario(cast=(ada, BOB), max_turns=len(replies))
-        return [dialog async for dialog in simulation.run([scenario] * dialogs)][0]
+        return await simulation.play(Scenario(cast=(ada, BOB), max_turns=len(replies)))
 
 
 def thoughts(dialog: Dialog) -> list[object]:

@@ -28,7 +28,7 @@ class Mood(Enum):
 class Person(BaseModel):
     name: str
     mood: Mood = Mood.GOOD
-    friend: Person | None = Field(None, description="the best one")
+    friend: Person | None = Field(default=None, description="the best one")
 
 
 # --- Schemas and values that fit them, made together. ---
