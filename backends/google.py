@@ -95,6 +95,11 @@ class GoogleBackend:
         facts = {"service": "Vertex AI", "project": project, "location": location}
         return Description(extra="google", missing=missing, facts=facts)
 
+    @property
+    def defaults(self) -> Parameters:
+        """How it samples where a request does not say so; a cache must know."""
+        return self._defaults
+
     async def open(self) -> None:
         """Connects to nothing yet: a wrong key or address shows at the first call.
 
@@ -178,7 +183,7 @@ class GoogleBackend:
             raise PlayactError(f"{self.name} is {self._state}; use it between open() and aclose()")
         refuse_unknown(self.name, request.parameters.extra, self._client.fields - OWNED)
         model = request.model or self._model
-        return self._client, (model, body_of(request), config_of(request, self._defaults, model))
+        return self._client, (model, body_of(request, model), config_of(request, self._defaults, model))
 
     def __repr__(self) -> str:
         return f"<GoogleBackend {self.name} {self._state}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -51,6 +52,8 @@ OWNED = frozenset(
     )
 )
 _CUE = "(Go on.)"  # the service wants the user to speak first and last; dialogs of ours always have that
+_ID = re.compile(r"(?P<reply>\d+)\.\d+(?::(?P<own>[^#]*)#(?P<signature>.*))?")  # of a tool call, as `_call_id` makes it
+_UNSIGNED = "skip_thought_signature_validator"  # Google's word for calls that no model of its own has signed
 _BUDGETS = {"low": 1024, "medium": 8192, "high": 24576}  # as Google's own compatibility layer translates efforts
 _FINISH: Mapping[object, FinishReason] = {
     "MAX_TOKENS": "length",
@@ -70,7 +73,7 @@ _BROKEN = frozenset(
 )
 
 
-def body_of(request: CompletionRequest) -> dict[str, Any]:
+def body_of(request: CompletionRequest, model: str) -> dict[str, Any]:
     """The chat and the tools as they are sent: the user first and last, in turns, and one instruction of the system."""
     system: list[str] = []
     contents: list[Content] = []
@@ -80,7 +83,7 @@ def body_of(request: CompletionRequest) -> dict[str, Any]:
             system.append(message.text)
             continue
         names.update((call.id, call.name) for call in message.tool_calls)
-        parts = list(_parts(message, names))
+        parts = list(_parts(message, names, "" if _is_early(model) else _UNSIGNED))
         role = "model" if message.role == "assistant" else "user"
         if parts and contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
@@ -195,7 +198,8 @@ def _call_id(sequence: int, place: int, own: str = "", signature: str = "") -> s
     return f"{sequence}.{place}:{own}#{signature}" if own or signature else f"{sequence}.{place}"
 
 
-def _parts(message: Message, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _parts(message: Message, names: Mapping[str, str], unsigned: str) -> Iterator[dict[str, Any]]:
+    """`unsigned` signs the calls of another service's model."""
     if message.role == "tool":
         id = message.tool_call_id or ""
         response = {"name": names.get(id, "tool"), "response": {"output": message.text}}
@@ -203,9 +207,10 @@ def _parts(message: Message, names: Mapping[str, str]) -> Iterator[dict[str, Any
         return
     if message.text:  # the service refuses empty ones
         yield {"text": message.text}
-    for call in message.tool_calls:
+    for place, call in enumerate(message.tool_calls):
         wish = {"name": call.name, "args": _arguments(call)} | _own_id(call.id)
-        signature = call.id.partition("#")[2]
+        is_ours = _ID.fullmatch(call.id)
+        signature = is_ours["signature"] if is_ours else unsigned * (place == 0)
         yield {"functionCall": wish} | ({"thoughtSignature": signature} if signature else {})
 
 
@@ -214,8 +219,8 @@ def _tool(tool: ToolSpec) -> dict[str, object]:
 
 
 def _own_id(id: str) -> dict[str, str]:
-    own = id.partition("#")[0].partition(":")[2]
-    return {"id": own} if own else {}
+    is_ours = _ID.fullmatch(id)
+    return {"id": is_ours["own"]} if is_ours and is_ours["own"] else {}
 
 
 def _arguments(call: ToolCall) -> dict[str, Any]:
@@ -250,8 +255,8 @@ def _calls_together(messages: Iterable[Message]) -> Iterator[Message]:
 
 def _reply_of(id: str) -> str:
     """What the calls of one reply have in common; another backend's have nothing."""
-    number, dot, _ = id.partition(".")
-    return number if dot and number.isdecimal() else id
+    is_ours = _ID.fullmatch(id)
+    return is_ours["reply"] if is_ours else id
 
 
 def _sampling(parameters: Parameters) -> dict[str, Any]:
@@ -274,13 +279,17 @@ def _sampling(parameters: Parameters) -> dict[str, Any]:
 
 def _thinking(think: Think, model: str) -> dict[str, Any]:
     """The models up to 2.5 are told a number of tokens, later ones a level, which cannot be none."""
-    by_budget = model.rpartition("/")[2].startswith(("gemini-1", "gemini-2"))
+    by_budget = _is_early(model)
     if think is False:
         return {"thinking_budget": 0} if by_budget else {"thinking_level": "MINIMAL"}
     if think is True:
         return {"include_thoughts": True}
     how_much = {"thinking_budget": _BUDGETS[think]} if by_budget else {"thinking_level": think.upper()}
     return {"include_thoughts": True} | how_much
+
+
+def _is_early(model: str) -> bool:
+    return model.rpartition("/")[2].startswith(("gemini-1", "gemini-2"))
 
 
 def _usage(usage: Json) -> Usage:

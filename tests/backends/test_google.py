@@ -161,7 +161,13 @@ class TestTools:
         assert [call.id for call in wish.tool_calls] == [f"4.0:#{SIGNATURE}", "4.1"]
         assert again.tool_calls[0].id != wish.tool_calls[0].id
 
-    async def test_calls_of_another_services_model_are_understood(self, server: ChatServer) -> None:
+    @pytest.mark.parametrize(
+        ("model", "signature"),
+        [("gemini-2.5-flash", {}), ("gemini-3-pro", {"thoughtSignature": "skip_thought_signature_validator"})],
+    )
+    async def test_calls_of_another_services_model_are_understood(
+        self, server: ChatServer, model: str, signature: dict[str, str]
+    ) -> None:
         server.otherwise = lambda asked: Reply(body=reply({"text": "Dry."}).body)
         chat = (
             *HELLO.messages,
@@ -171,11 +177,12 @@ class TestTools:
         )
 
         async with opened(server) as backend:
-            await backend.complete(CompletionRequest(messages=chat))
+            await backend.complete(CompletionRequest(messages=chat, model=model))
 
         roles = [content["role"] for content in server.asked[-1].body["contents"]]
         assert roles == ["user", "model", "user"]
-        assert server.asked[-1].body["contents"][1]["parts"][1]["functionCall"] == {"name": "weather", "args": {}}
+        wished = server.asked[-1].body["contents"][1]["parts"][1]
+        assert wished == {"functionCall": {"name": "weather", "args": {}}, **signature}
 
 
 class TestRequests:
