@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
 from ..engine.description import Description, absent
 from ..engine.errors import BackendUnavailable, ExtraMissing, KeyMissing, PlayactError, SetupError
-from .google_wire import OWNED, Gathered, body_of, config_of
+from .google_reply import Gathered
+from .google_wire import OWNED, body_of, config_of
 from .parameters import refuse_unknown
 
 if TYPE_CHECKING:

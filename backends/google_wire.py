@@ -1,30 +1,16 @@
-"""Google's generateContent: a request becomes a body and a configuration, and replies become a `Completion`."""
+"""Google's generateContent: a request becomes a body and a configuration."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..engine.completion import (
-    Completion,
-    CompletionRequest,
-    Delta,
-    FinishReason,
-    Message,
-    Parameters,
-    Think,
-    TokenLogprob,
-    ToolCall,
-    ToolSpec,
-    Usage,
-)
+from ..engine.completion import CompletionRequest, Message, Parameters, Think, ToolCall, ToolSpec
+from .google_reply import CALL_ID
 
-__all__ = ["OWNED", "Gathered", "body_of", "config_of"]
+__all__ = ["OWNED", "body_of", "config_of"]
 
-# What a server sent: any JSON there is. Each piece is checked where it is taken out.
-Json = Any
 Content = dict[str, Any]  # a role and parts
 
 # What a request says in its own words, or what is the backend's own affair; not to be said among the extras.
@@ -52,25 +38,8 @@ OWNED = frozenset(
     )
 )
 _CUE = "(Go on.)"  # the service wants the user to speak first and last; dialogs of ours always have that
-_ID = re.compile(r"(?P<reply>\d+)\.\d+(?::(?P<own>[^#]*)#(?P<signature>.*))?")  # of a tool call, as `_call_id` makes it
 _UNSIGNED = "skip_thought_signature_validator"  # Google's word for calls that no model of its own has signed
 _BUDGETS = {"low": 1024, "medium": 8192, "high": 24576}  # as Google's own compatibility layer translates efforts
-_FINISH: Mapping[object, FinishReason] = {
-    "MAX_TOKENS": "length",
-    "SAFETY": "refused",
-    "RECITATION": "refused",
-    "LANGUAGE": "refused",
-    "OTHER": "refused",
-    "BLOCKLIST": "refused",
-    "PROHIBITED_CONTENT": "refused",
-    "SPII": "refused",
-    "ESCALATION": "refused",
-    "MODEL_ARMOR": "refused",
-    "PUP_LIMITED_DISABLED": "refused",
-}
-_BROKEN = frozenset(
-    ("MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE")
-)
 
 
 def body_of(request: CompletionRequest, model: str) -> dict[str, Any]:
@@ -114,90 +83,6 @@ def config_of(request: CompletionRequest, defaults: Parameters, model: str) -> d
     return config
 
 
-class Gathered:
-    """A reply while it comes, in one piece or in several.
-
-    `sequence` is that of the request: the names of tool calls are made of it.
-    """
-
-    def __init__(self, sequence: int) -> None:
-        self._sequence = sequence
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._calls: list[ToolCall] = []
-        self._logprobs: list[TokenLogprob] = []
-        self._usage = Usage()
-        self._finish: object = None
-        self._reason = ""
-        self._model = ""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the service has said why it ended."""
-        return self._finish is not None
-
-    def take(self, reply: Json) -> Delta:
-        """What the reply grew by. Raises `ValueError` when a piece is missing or of the wrong type."""
-        try:
-            return self._take(reply)
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from error
-
-    def completion(self) -> Completion:
-        """Raises `ValueError` when the model broke off in a way that makes no reply."""
-        if not self.is_whole:
-            raise ValueError("it has no candidate, or one that did not finish")
-        if self._finish in _BROKEN:
-            raise ValueError(f"it ended by {self._finish}: {self._reason or 'no reason given'}")
-        finish = _FINISH.get(self._finish, "refused" if str(self._finish).startswith("IMAGE_") else "stop")
-        return Completion(
-            text="".join(self._text),
-            thinking="".join(self._thinking),
-            tool_calls=tuple(self._calls),
-            usage=self._usage,
-            finish="tool_calls" if self._calls else finish,
-            model=self._model,
-            logprobs=tuple(self._logprobs),
-        )
-
-    def _take(self, reply: Json) -> Delta:
-        self._model = _text(reply, "modelVersion") or self._model
-        if usage := reply.get("usageMetadata"):
-            self._usage = _usage(usage)  # of a stream each counts all so far
-        candidates = reply.get("candidates")
-        if not candidates:
-            if blocked := (reply.get("promptFeedback") or {}).get("blockReason"):
-                self._finish = blocked if blocked in _FINISH else "OTHER"
-            return Delta()
-        candidate = candidates[0]
-        self._finish = candidate.get("finishReason") or self._finish
-        self._reason = _text(candidate, "finishMessage") or self._reason
-        for chosen in (candidate.get("logprobsResult") or {}).get("chosenCandidates") or ():
-            self._logprobs.append(TokenLogprob(_text(chosen, "token"), float(chosen["logProbability"])))
-        said: list[str] = []
-        thought: list[str] = []
-        for part in (candidate.get("content") or {}).get("parts") or ():
-            if called := part.get("functionCall"):
-                self._calls.append(self._call(called, _text(part, "thoughtSignature")))
-            (thought if part.get("thought") else said).append(_text(part, "text"))
-        self._text += said
-        self._thinking += thought
-        return Delta("".join(said), "".join(thought))
-
-    def _call(self, called: Json, signature: str) -> ToolCall:
-        id = _call_id(self._sequence, len(self._calls), _text(called, "id"), signature)
-        return ToolCall(id, called["name"], json.dumps(called.get("args") or {}, ensure_ascii=False))
-
-
-def _call_id(sequence: int, place: int, own: str = "", signature: str = "") -> str:
-    """The name of a tool call: it says which reply it came in, and carries the service's own name and its signature.
-
-    Newer models refuse to go on without the signature that they gave with a call, and nothing else of a call comes
-    back to us.
-    """
-    return f"{sequence}.{place}:{own}#{signature}" if own or signature else f"{sequence}.{place}"
-
-
 def _parts(message: Message, names: Mapping[str, str], unsigned: str) -> Iterator[dict[str, Any]]:
     """`unsigned` signs the calls of another service's model."""
     if message.role == "tool":
@@ -209,8 +94,8 @@ def _parts(message: Message, names: Mapping[str, str], unsigned: str) -> Iterato
         yield {"text": message.text}
     for place, call in enumerate(message.tool_calls):
         wish = {"name": call.name, "args": _arguments(call)} | _own_id(call.id)
-        is_ours = _ID.fullmatch(call.id)
-        signature = is_ours["signature"] if is_ours else unsigned * (place == 0)
+        is_ours = CALL_ID.fullmatch(call.id)
+        signature = is_ours["signature"] if is_ours else unsigned if place == 0 else ""
         yield {"functionCall": wish} | ({"thoughtSignature": signature} if signature else {})
 
 
@@ -219,7 +104,7 @@ def _tool(tool: ToolSpec) -> dict[str, object]:
 
 
 def _own_id(id: str) -> dict[str, str]:
-    is_ours = _ID.fullmatch(id)
+    is_ours = CALL_ID.fullmatch(id)
     return {"id": is_ours["own"]} if is_ours and is_ours["own"] else {}
 
 
@@ -255,7 +140,7 @@ def _calls_together(messages: Iterable[Message]) -> Iterator[Message]:
 
 def _reply_of(id: str) -> str:
     """What the calls of one reply have in common; another backend's have nothing."""
-    is_ours = _ID.fullmatch(id)
+    is_ours = CALL_ID.fullmatch(id)
     return is_ours["reply"] if is_ours else id
 
 
@@ -290,29 +175,3 @@ def _thinking(think: Think, model: str) -> dict[str, Any]:
 
 def _is_early(model: str) -> bool:
     return model.rpartition("/")[2].startswith(("gemini-1", "gemini-2"))
-
-
-def _usage(usage: Json) -> Usage:
-    return Usage(
-        _count(usage, "promptTokenCount") + _count(usage, "toolUsePromptTokenCount"),
-        _count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount"),
-        _count(usage, "cachedContentTokenCount"),
-    )
-
-
-def _text(source: Json, key: str) -> str:
-    value = source.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is not a text")
-    return value
-
-
-def _count(source: Json, key: str) -> int:
-    value = source.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int):
-        raise TypeError(f"{key} is not a number")
-    return value
