@@ -68,11 +68,11 @@ class Circuit:
         self._breaker = breaker
         self._has_answered = False
         self._has_given_up = False
-        self._failed: Counter[Call] = Counter()  # since the last answer
+        self._failed: Counter[tuple[int, ...]] = Counter()  # by dialog and sequence, since the last answer
         self._count = 0
         self._wait_s = 0.0
         self.probe: Call | None = None  # the one call that is under way although the circuit is open
-        self._suspects: set[Call] = set()  # that failed to the end while others did not
+        self._suspects: set[tuple[int, ...]] = set()  # that failed to the end while others did not
 
     @property
     def is_idle(self) -> bool:
@@ -97,7 +97,7 @@ class Circuit:
 
     def order(self, call: Call) -> tuple[int, Call]:
         """Of the calls that wait, the one to try with is the one that failed least, then the oldest."""
-        return self._failed[call], call
+        return self._failed[call[:2]], call
 
     def goes(self, call: Call) -> None:
         if self.is_holding:
@@ -126,15 +126,16 @@ class Circuit:
             return False
         self.error = error
         if self.opened is not None:
-            self._failed[call] += 1
+            self._failed[call[:2]] += 1
             if call == self.probe:
                 self._wait_s = min(2 * self._wait_s, self._breaker.longest_s)
                 self.tries_at = now + self._wait_s
             return False
-        if call in self._suspects:
+        which = call[:2]
+        if which in self._suspects:
             return False
-        self._failed[call] += 1
-        self._count += self._failed[call] <= _MOST_OF_ONE_CALL
+        self._failed[which] += 1
+        self._count += self._failed[which] <= _MOST_OF_ONE_CALL
         if self._count < min(most, _MOST_OF_ONE_CALL * calls):
             return False
         self.opened = now
@@ -149,8 +150,8 @@ class Circuit:
 
     def suspects(self, call: Call) -> None:
         """A call failed for good while the backend was not down: when it is tried again, it says nothing new."""
-        if self.opened is None and call in self._failed and len(self._suspects) < _SUSPECTS:
-            self._suspects.add(call)
+        if self.opened is None and call[:2] in self._failed and len(self._suspects) < _SUSPECTS:
+            self._suspects.add(call[:2])
 
     def gives_up(self, now: float) -> bool:
         """Whether those that wait are to fail, now."""

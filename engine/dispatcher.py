@@ -151,7 +151,7 @@ class Dispatcher:
                     hold.cost_nothing()
                 failure = error
             else:
-                if lane.is_watched:
+                if lane.is_watched and not completion.is_cached:
                     self._answered(backend, lane, call, request, completion, began)
                 cost: int | None = 0
                 model = model_asked(backend, request)
@@ -205,7 +205,7 @@ class Dispatcher:
         may_have_cost = error.may_have_cost
         if lane.pacer.failed(call, verdict, may_have_cost=may_have_cost, began=began, in_flight=in_flight, now=now):
             most, pause_s = lane.pacer.most_in_flight, max(lane.pacer.paused_until - now, 0.0)
-            logger().warning("pace.slowed", backend=backend.name, in_flight=most, pause_s=pause_s, error=str(error))
+            logger().info("pace.slowed", backend=backend.name, in_flight=most, pause_s=pause_s, error=str(error))
             publish(PaceSlowed(backend.name, most, pause_s))
         if verdict.failure in (Failure.REFUSED, Failure.INVALID):
             self._closed(backend, lane.circuit.answered(now))  # no use, but an answer
