@@ -48,7 +48,8 @@ class Retry:
 
     Waits double from `first_s` to `longest_s`, each shortened at random by up to a half so that those who failed
     together do not come back together ("equal jitter"). A model's own Retry-After is honoured as the least wait, and
-    jitter comes on top; one beyond `longest_retry_after_s` ends the trying.
+    jitter comes on top; one beyond `longest_retry_after_s` ends the trying. What fails while a backend is down counts
+    as no attempt, see `Breaker`.
     """
 
     attempts: int = 6
