@@ -111,6 +111,11 @@ class BedrockBackend:
             facts={"region": region or elsewhere, "key": "set" if has_key else elsewhere},
         )
 
+    @property
+    def defaults(self) -> Parameters:
+        """How it samples where a request does not say so; a cache must know."""
+        return self._defaults
+
     async def open(self) -> None:
         """Finds credentials, for which AWS may have to be asked, and the region. Does not connect to Bedrock yet.
 

@@ -101,6 +101,11 @@ class OllamaBackend:
             wants="set OLLAMA_API_KEY" if address.hostname == _CLOUD and not has_key else "",
         )
 
+    @property
+    def defaults(self) -> Parameters:
+        """How it samples where a request does not say so; a cache must know."""
+        return self._defaults
+
     async def open(self) -> None:
         """Connects to nothing yet: whether the server is there shows at the first call.
 

@@ -188,7 +188,8 @@ class Backend(Protocol):
 
     `complete` ends within the backend's own time limit and raises `BackendUnavailable`, `BackendOverloaded`,
     `BackendRefused` or `ReplyInvalid`. Cancelling it gives the work up on the other side too, where that is possible.
-    `open` raises `SetupError` when something must be put right first.
+    `open` raises `SetupError` when something must be put right first. One that samples by parameters of its own, where
+    a request does not say how, has them as `defaults`, so that a cache tells such requests apart.
     """
 
     @property

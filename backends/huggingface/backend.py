@@ -73,6 +73,7 @@ class HuggingFaceBackend:
             thinking=True,
             streaming=True,
             logprobs=True,
+            is_small=model is None,
         )
         self._model = model
         self._rows = rows
@@ -93,6 +94,11 @@ class HuggingFaceBackend:
     def describe(cls) -> Description:
         """What it would run on is not told: that takes torch seconds to find out."""
         return Description(extra="huggingface", missing=absent("torch", "transformers", "accelerate", "llguidance"))
+
+    @property
+    def defaults(self) -> Parameters:
+        """How it samples where a request does not say so; a cache must know."""
+        return self._defaults
 
     async def open(self) -> None:
         """Loads the model, in seconds. Raises `ExtraMissing`, `WeightsMissing`, `SetupError`."""

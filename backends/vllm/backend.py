@@ -107,6 +107,11 @@ class VLLMBackend:
         """What it would run on is not told: that takes vLLM many seconds to find out."""
         return Description(extra="vllm", missing=absent("vllm"))
 
+    @property
+    def defaults(self) -> Parameters:
+        """How it samples where a request does not say so; a cache must know."""
+        return self._defaults
+
     async def open(self) -> None:
         """Starts the engine, which takes from half a minute to many, and fetches the model first if it is not here.
 
