@@ -198,7 +198,7 @@ def layers() -> list[Layer]:
         from .settings_sources import environment, file
 
         found += environment(_PREFIX)
-        found += [file(path, is_own=path.name == _OWN_FILE and not path.is_absolute()) for path in files]
+        found += [file(path, is_own=path == Path(_OWN_FILE)) for path in files]
     return [layer for layer in found if layer.values]
 
 
@@ -206,7 +206,7 @@ def settings_files() -> list[Path]:
     """Those that are there: the one that PLAYACT_SETTINGS names, else playact.toml here and then the user's own."""
     named = os.environ.get("PLAYACT_SETTINGS")
     if named:
-        return [Path(named).absolute()]
+        return [Path(named).expanduser().absolute()]
     return [path for path in (Path(_OWN_FILE), _users_file()) if path.is_file()]
 
 
