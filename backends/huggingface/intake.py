@@ -7,7 +7,7 @@ from typing import Any
 
 from ...engine.completion import CompletionRequest, Parameters
 from ...engine.errors import BackendRefused
-from .chat import ChatFormat
+from ..chat_template import ChatTemplate
 from .guidance import Guidance, Guide
 from .loading import LoadedModel
 from .loop import Loop
@@ -27,21 +27,19 @@ class Intake:
         self.guidance = Guidance(backend, model.tokenizer, model.vocabulary, sorted(model.eos))
         self._backend = backend
         self._model = model
-        self._chat = ChatFormat(backend, model.tokenizer)
+        self._chat = ChatTemplate(backend, model.tokenizer)
         self._sampling = _own(model).with_parameters(backend, defaults)
 
     def row(self, request: CompletionRequest, guide: Guide | None, *, streams: bool) -> Row:
         """Raises `BackendRefused` for a request that cannot be served, `ParameterUnknown` for an unknown name."""
         sampling = self._sampling.of(self._backend, request)
-        text = self._chat.text(request)
-        # The template has put in all the special tokens there are.
-        ids = self._model.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
+        _, ids, opens_thought = self._chat.prompt(request)
         if len(ids) >= self._model.context:
             reason = f"the prompt has {len(ids)} tokens, and the model takes {self._model.context} with the reply"
             raise BackendRefused(self._backend, f"{reason}; shorten the dialog, or raise context_tokens")
         if not ids:
             raise BackendRefused(self._backend, "the prompt is empty")
-        reader = Reader(sampling.stop, is_thinking=text.rstrip().endswith("<think>"), calls_tools=bool(request.tools))
+        reader = Reader(sampling.stop, is_thinking=opens_thought, calls_tools=bool(request.tools))
         return Row(
             Ticket(),
             ids,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playact.backends.huggingface.prefixes import Prefixes
@@ -38,6 +38,7 @@ def shared(one: list[int], other: list[int]) -> int:
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT, max_size=12), TEXT)
 def test_the_longest_beginning_that_was_ever_kept_is_found(texts: list[list[int]], asked: list[int]) -> None:
     prefixes: Prefixes[Run] = Prefixes(10_000)
@@ -49,6 +50,7 @@ def test_the_longest_beginning_that_was_ever_kept_is_found(texts: list[list[int]
     assert found(prefixes, asked) == asked[:longest]
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT, max_size=12))
 def test_what_texts_share_is_kept_once(texts: list[list[int]]) -> None:
     prefixes: Prefixes[Run] = Prefixes(10_000)
@@ -60,6 +62,7 @@ def test_what_texts_share_is_kept_once(texts: list[list[int]]) -> None:
     assert prefixes.bytes == len(distinct)
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT, max_size=30), st.integers(0, 20))
 def test_memory_stays_within_its_limit_and_what_is_found_is_right(texts: list[list[int]], limit: int) -> None:
     prefixes: Prefixes[Run] = Prefixes(limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playact.backends.huggingface.reading import Reader, tool_calls_in
@@ -27,6 +27,7 @@ def read(pieces: list[str], stop: tuple[str, ...] = (), *, calls_tools: bool = F
     return reader
 
 
+@settings(deadline=None)
 @given(st.lists(BITS, max_size=12), st.booleans())
 def test_pieces_make_no_difference_and_what_was_given_out_stays(bits: list[str], calls_tools: bool) -> None:
     reply = "".join(bits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playact.backends.huggingface.step import Standing, StepMap
@@ -18,6 +18,7 @@ def standings(draw: st.DrawFn) -> list[Standing]:
     return rows
 
 
+@settings(deadline=None)
 @given(standings(), st.integers(1, 50))
 def test_each_row_that_speaks_is_in_every_step_and_prompts_keep_to_their_share(
     rows: list[Standing], share: int
@@ -31,6 +32,7 @@ def test_each_row_that_speaks_is_in_every_step_and_prompts_keep_to_their_share(
     assert sum(len(span.tokens) for span in step.spans if remaining[span.slot] > 1) <= share
 
 
+@settings(deadline=None)
 @given(standings(), st.integers(1, 50))
 def test_the_flat_order_says_of_each_token_whose_it_is_and_where_it_stands(rows: list[Standing], share: int) -> None:
     step = StepMap.of(rows, share)
@@ -43,6 +45,7 @@ def test_the_flat_order_says_of_each_token_whose_it_is_and_where_it_stands(rows:
         assert step.tokens[offset : offset + len(span.tokens)] == span.tokens
 
 
+@settings(deadline=None)
 @given(standings(), st.integers(1, 50))
 def test_step_by_step_each_token_is_computed_once_in_order_and_the_last_of_each_row_is_sampled(
     rows: list[Standing], share: int
