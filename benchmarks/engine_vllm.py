@@ -101,9 +101,9 @@ def _offline(requests: Sequence[CompletionRequest], settings: dict[str, Any]) ->
         task.write_bytes(pickle.dumps((requests, settings)))
         command = [sys.executable, __file__, "--offline", str(task)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return float(done.stdout.split()[-1])
+        if done.returncode:
+            sys.exit(done.stderr)
+        return float(task.read_text(encoding="utf-8"))  # not what it prints, in which vLLM has a say too
 
 
 def _generate(task: Path) -> None:
@@ -120,7 +120,8 @@ def _generate(task: Path) -> None:
     clock = time.perf_counter()
     outputs = llm.generate(prompts, parameters, use_tqdm=False)
     seconds = time.perf_counter() - clock
-    print(sum(len(output.outputs[0].token_ids) for output in outputs) / seconds)
+    rate = sum(len(output.outputs[0].token_ids) for output in outputs) / seconds
+    task.write_text(str(rate), encoding="utf-8")
 
 
 def main() -> None:

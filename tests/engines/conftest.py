@@ -9,8 +9,6 @@ import pytest
 collect_ignore_glob = [] if find_spec("vllm") else ["test_*.py"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """vLLM leaves a context of ZeroMQ, without sockets, to the garbage collector, which ends it with a warning."""
-    for item in items:
-        if "engines" in item.path.parts:
-            item.add_marker(pytest.mark.filterwarnings("ignore:(?i)unclosed context:ResourceWarning"))
+    config.addinivalue_line("filterwarnings", "ignore:(?i)unclosed context:ResourceWarning")
