@@ -212,7 +212,7 @@ def settings_files() -> list[Path]:
 
 def overlaid(own: Parameters, others: Parameters) -> Parameters:
     """`own`, and `others` field by field where it says nothing; itself when they say nothing either."""
-    if others == Parameters():
+    if others == _NOTHING:
         return own
     said = {name: value for name in _SAMPLING if (value := getattr(own, name)) not in (None, ())}
     return replace(others, **said, extra={**others.extra, **own.extra})
@@ -246,6 +246,7 @@ def _reason(key: str, problem: ErrorDetails) -> str:
     return f"is no setting; {hint}"
 
 
+_NOTHING = Parameters()
 _SAMPLING = tuple(name for name in Parameters.__dataclass_fields__ if name != "extra")
 
 
