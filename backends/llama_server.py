@@ -53,7 +53,10 @@ class LlamaServer:
         parameters.verbosity = -1  # prints nothing, not even errors: those come as replies
         self._server: Any = xllamacpp.Server(parameters)
         self.address: str = self._server.listening_address
-        about = json.loads(self._told("/props", _FIRST_WORD_S))
+        try:
+            about = json.loads(self._told("/props", _FIRST_WORD_S))
+        except (OSError, HTTPException, ValueError) as error:
+            raise RuntimeError(f"its server says nothing of itself: {error}") from error
         template = about.get("chat_template", "")
         self.takes_tools: bool = about.get("chat_template_caps", {}).get("supports_tools", False)
         self.thinks = any(word in template for word in _THINKING)
@@ -79,7 +82,7 @@ class LlamaServer:
 
     def _is_busy(self) -> bool:
         try:
-            metrics = self._told("/metrics")
+            metrics = self._told("/metrics", _LONGEST_WAIT_S)
         except (OSError, HTTPException):
             return False
         return not all(f"llamacpp:requests_{state} 0\n" in metrics for state in ("processing", "deferred"))
