@@ -15,12 +15,13 @@ from typing import Self
 
 import anyio.to_thread
 
-from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
+from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Message, Parameters
 from ..engine.description import Description, absent
 from ..engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
 from ..engine.settings import overlaid
 from .llama_server import LlamaServer
 from .openai import OpenAIBackend
+from .parameters import refuse_unknown
 from .sentences import WholeSentences, whole_sentences
 from .weights import SMOLLM2, find_weights
 
@@ -49,6 +50,18 @@ _FORM = Parameters(
 )
 # Another model is as its makers meant it, and says by itself when it has finished.
 _OWN = Parameters(extra={"cache_prompt": True})
+_CUE = Message("user", "(Go on.)")
+# What llama.cpp's server takes beyond the common parameters; what it does not know it would pass over in silence.
+_KNOWN = frozenset(
+    (
+        *("top_k", "min_p", "typical_p", "top_n_sigma", "min_keep", "samplers", "xtc_probability", "xtc_threshold"),
+        *("dynatemp_range", "dynatemp_exponent", "mirostat", "mirostat_tau", "mirostat_eta"),
+        *("repeat_penalty", "repeat_last_n", "dry_multiplier", "dry_base", "dry_allowed_length"),
+        *("dry_penalty_last_n", "dry_sequence_breakers", "logit_bias", "ignore_eos", "grammar", "json_schema"),
+        *("logprobs", "top_logprobs", "n_probs", "post_sampling_probs", "cache_prompt", "id_slot", "n_keep"),
+        *("chat_template_kwargs", "reasoning_format", "reasoning_effort", "tool_choice", "parallel_tool_calls"),
+    )
+)
 
 
 class EmbeddedBackend:
@@ -178,7 +191,10 @@ class EmbeddedBackend:
             await anyio.to_thread.run_sync(server.stop)
 
     def _asked(self, request: CompletionRequest) -> CompletionRequest:
-        """The request with what this model needs where it says nothing itself."""
+        """The request with what this model needs where it says nothing itself. Raises `ParameterUnknown`."""
+        refuse_unknown(self.name, request.parameters.extra, _KNOWN)
+        if request.messages and request.messages[-1].role == "assistant":  # which the server would write on
+            request = replace(request, messages=(*request.messages, _CUE))
         defaults = _OWN if self._weights is not None else _TALK if self._is_talk(request) else _FORM
         return replace(request, parameters=overlaid(request.parameters, defaults))
 
@@ -195,7 +211,7 @@ class EmbeddedBackend:
             raise ExtraMissing(self.name, "embedded", "xllamacpp") from error
         except ImportError as error:  # it is here, and something it needs of the system is not
             raise SetupError(f"xllamacpp cannot be loaded: {error}") from error
-        except RuntimeError as error:
+        except (RuntimeError, OSError, ValueError) as error:  # the latter two when it does not answer at once
             raise SetupError(f"{weights} cannot be loaded: {error}") from error
 
     def __repr__(self) -> str:

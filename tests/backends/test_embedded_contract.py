@@ -24,3 +24,4 @@ async def engine() -> AsyncIterator[StreamingBackend]:
 
 class TestEmbedded(EngineContract):
     is_exact = False  # the arithmetic of a batch differs in the last digit, and with it, now and then, a word
+    streams_sentences = True
