@@ -20,7 +20,7 @@ from ..engine.completion import Backend, Completion, CompletionRequest, Delta, S
 from ..engine.errors import BackendRefused, PlayactError, SetupError
 from ..engine.log import logger
 from ..engine.wrappers import CacheMode
-from .cache_file import CacheFile
+from .cache_file import CacheFile, is_for_now
 
 __all__ = ["CachedBackend", "key_of"]
 
@@ -28,6 +28,7 @@ _FORM = "playact reply 1"  # another form of key finds nothing that was kept und
 _KEY_SIZE = 32
 _MOST_UNWRITTEN = 10_000
 _BATCH = 500
+_TRIES = 30  # of about a second each, while another process writes
 
 
 class CachedBackend:
@@ -49,6 +50,7 @@ class CachedBackend:
         self._mode = mode
         self._file: CacheFile | None = None
         self._writer: _Writer | None = None
+        self._written = 0, 0  # how many replies were stored, and lost, by the time it was closed
         self._hits = 0
         self._misses = 0
 
@@ -109,18 +111,14 @@ class CachedBackend:
                 await self._backend.aclose()
             if writer is not None:
                 await anyio.to_thread.run_sync(writer.close)
+                self._written = writer.stored, writer.lost
             if file is not None:
                 await anyio.to_thread.run_sync(file.close)
 
     def statistics(self) -> Mapping[str, int]:
         """How many requests had a reply here and how many not, how many replies were kept now, and how many lost."""
-        writer = self._writer
-        return {
-            "hits": self._hits,
-            "misses": self._misses,
-            "stored": 0 if writer is None else writer.stored,
-            "lost": 0 if writer is None else writer.lost,
-        }
+        stored, lost = self._written if self._writer is None else (self._writer.stored, self._writer.lost)
+        return {"hits": self._hits, "misses": self._misses, "stored": stored, "lost": lost}
 
     def _open_file(self) -> CacheFile:
         return CacheFile(self._path, is_read_only=self._mode == "replay")
@@ -216,13 +214,14 @@ class _Writer:
         self._lose(1, "the disk is too slow")
 
     def close(self) -> None:
-        """Returns when all is written that can be."""
+        """Returns when all is written that can be; for another process that writes it does not wait long."""
         with self._news:
             self._is_closing = True
             self._news.notify()
         self._thread.join()
 
     def _run(self) -> None:
+        tries = 0
         while True:
             with self._news:
                 while not self.unwritten and not self._is_closing:
@@ -233,9 +232,13 @@ class _Writer:
             try:
                 self._file.put(batch, replaces=self._replaces)
             except Exception as error:  # whatever it is, no call fails for it
+                tries += 1
+                if is_for_now(error) and tries < _TRIES and not self._is_closing:
+                    continue
                 self._lose(len(batch), str(error))
             else:
                 self.stored += len(batch)
+            tries = 0
             with self._news:
                 for key, completion in batch:
                     if self.unwritten.get(key) is completion:

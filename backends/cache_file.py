@@ -17,14 +17,19 @@ from ..engine.errors import FileInvalid
 from ..engine.journal.connection import TROUBLE, connected_for_reading
 from ..engine.journal.entry import completion_of, encoded_reply
 
-__all__ = ["CacheFile"]
+__all__ = ["CacheFile", "is_for_now"]
 
 _APPLICATION = 0x706C6163  # "plac"
 _VERSION = 1
-_BUSY_S = 30.0
+_BUSY_S = 1.0  # so long one try waits for another process
 # What is the matter for a moment only: another process writes, and took longer than it may.
 _FOR_NOW = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _WHERE = ("SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
+
+
+def is_for_now(error: Exception) -> bool:
+    """Whether it is another process that writes, so that it may go well the next time."""
+    return getattr(error, "sqlite_errorname", "").startswith(_FOR_NOW)
 
 
 class CacheFile:
@@ -58,7 +63,7 @@ class CacheFile:
             try:
                 row = self._reader.execute("SELECT reply, checksum FROM replies WHERE key = ?", (key,)).fetchone()
             except sqlite3.OperationalError as error:
-                if getattr(error, "sqlite_errorname", "").startswith(_FOR_NOW):
+                if is_for_now(error):
                     return None
                 raise
         if row is None:

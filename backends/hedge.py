@@ -119,6 +119,7 @@ class _Race:
         self._may_hedge = may_hedge
         self._request = request
         self._completion: Completion | None = None
+        self._late = 0  # replies that came in the same moment as the winner's
         self._errors: dict[int, BackendError] = {}
         self._fault: Exception | None = None
         self._running = 0
@@ -136,7 +137,7 @@ class _Race:
                 if self._over.is_set():
                     break
             await self._over.wait()
-            given_up = self._running
+            given_up = self._running + self._late
             tasks.cancel_scope.cancel()
         if self._fault is not None:
             raise self._fault
@@ -156,6 +157,8 @@ class _Race:
         else:
             if self._completion is None:
                 self._completion, self.winner = completion, number
+            else:
+                self._late += 1
         finally:
             self._running -= 1
         if self._completion is not None or self._fault is not None or not self._running:

@@ -12,9 +12,10 @@ __all__ = ["values_in"]
 
 _FENCED = re.compile(r"```[\w+-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _OPENING = re.compile(r"[{\[]")
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)  # a string is one piece, whatever is in it
+# A string is one piece, whatever is in it; one without an end goes to the end, so that no text is gone over twice.
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
 _CANDIDATES = 16  # values that a text is searched for
-_REPAIRABLE = 100_000  # characters; what is longer was a model in a loop
+_REPAIRABLE = _SEARCHABLE = 100_000  # characters; what is longer was a model in a loop
 _NO_JSON = (ValueError, RecursionError)
 
 
@@ -31,8 +32,9 @@ def values_in(text: str, is_cut_off: bool) -> Iterator[tuple[Any, bool]]:
     for inner in fenced:
         with suppress(*_NO_JSON):
             yield _parsed(inner), False
-    for value in reversed(list(_within(text))):
-        yield value, False
+    if len(text) <= _SEARCHABLE:
+        for value in reversed(list(_within(text))):
+            yield value, False
     if not is_cut_off:
         for broken in (*fenced, text):
             for value in _repaired(broken):

@@ -41,10 +41,13 @@ class ReplySchema:
     """
 
     def __init__(self, form: Mapping[str, Any] | type[BaseModel]) -> None:
-        self._check = _by_schema(form) if isinstance(form, Mapping) else _by_model(form)
-        schema = form if isinstance(form, Mapping) else _schema_of(form)
-        self.json_schema: Mapping[str, Any] = closed(schema)
-        self._written = json.dumps(self.json_schema, ensure_ascii=False, separators=(",", ":"))
+        try:
+            self._check = _by_schema(form) if isinstance(form, Mapping) else _by_model(form)
+            schema = form if isinstance(form, Mapping) else _schema_of(form)
+            self.json_schema: Mapping[str, Any] = closed(schema)
+            self._written = json.dumps(self.json_schema, ensure_ascii=False, separators=(",", ":"))
+        except RecursionError:
+            raise ValueError("the schema is nested too deeply") from None
 
     @classmethod
     def of(cls, form: Mapping[str, Any] | type[BaseModel]) -> ReplySchema:
@@ -55,6 +58,8 @@ class ReplySchema:
             return _of_text(json.dumps(dict(form)))
         except TypeError as error:
             raise ValueError(f"a JSON schema holds JSON only: {error}") from error
+        except RecursionError:
+            raise ValueError("the schema is nested too deeply") from None
 
     def asked(self, request: CompletionRequest, capabilities: Capabilities) -> CompletionRequest:
         """The request with the form in it: for the backend where it knows of schemas, in words where it does not."""
@@ -73,7 +78,10 @@ class ReplySchema:
             try:
                 fitting = self._check(value)
                 written = json.dumps(fitting[1], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            except (ValueError, RecursionError) as error:
+                written.encode()
+            except UnicodeEncodeError:
+                first_problem = first_problem or "a text in the answer has half of a character in it"
+            except (ValueError, ArithmeticError, RecursionError) as error:  # 1e309 is no number to reckon with
                 first_problem = first_problem or str(error)
             else:
                 return Checked(fitting[0], written, is_repaired=not is_whole)
@@ -113,9 +121,11 @@ def _by_schema(schema: Mapping[str, Any]) -> Any:
     resolver = registry.resolver_with_root(DRAFT202012.create_resource(schema))
     for reference in _references(schema):
         try:
-            resolver.lookup(reference)
-        except Unresolvable as error:
+            meant = resolver.lookup(reference).contents
+        except (Unresolvable, AttributeError, TypeError, ValueError) as error:  # where it leads through no schema
             raise ValueError(f"the schema refers to {reference!r}, which is not in it") from error
+        if not isinstance(meant, Mapping | bool):
+            raise ValueError(f"the schema refers to {reference!r}, which is no schema")  # noqa: TRY004  # of its content
     validator = Draft202012Validator(schema, registry=registry)
 
     def check(value: Any) -> tuple[Any, Any]:
@@ -164,7 +174,7 @@ def _references(schema: object) -> Iterator[str]:
         for name, value in schema.items():
             if name in ("$ref", "$dynamicRef") and isinstance(value, str):
                 yield value
-            else:
+            elif name not in ("const", "enum", "default", "examples"):  # in these it is data
                 yield from _references(value)
     elif isinstance(schema, list | tuple):
         for value in schema:

@@ -41,8 +41,11 @@ class Thinking:
         """What is said, and the thoughts, in order; none of them is empty."""
         if self._is_plain(text):
             return text, ()
-        thoughts = [_thought(match) for match in self._whole.finditer(text)]
-        said = self._whole.sub("", text)
+        whole_until = len(text)
+        if self._end is not None:  # behind the last END each BEGIN would be followed to the end of the text, in vain
+            whole_until = max((match.end() for match in self._end.finditer(text)), default=0)
+        thoughts = [_thought(match) for match in self._whole.finditer(text, 0, whole_until)]
+        said = self._whole.sub("", text[:whole_until]) + text[whole_until:]
         if self._end is not None and (ends := list(self._end.finditer(said))):
             thoughts.insert(0, self._end.sub("\n", said[: ends[-1].start()]).strip())
             said = said[ends[-1].end() :]

@@ -266,7 +266,18 @@ def test_standard_output_gets_the_dialogs_of_this_session(place: Place, capsys: 
 def test_a_run_without_a_file_shows_one_dialog_and_says_where_the_others_are(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = ["run", str(place.scenario), "--model", "scripted", "-n", "4", "--journal", str(place.journal)]
+    line = [
+        "run",
+        str(place.scenario),
+        "--model",
+        "scripted",
+        "-n",
+        "4",
+        "--seed",
+        "3",
+        "--journal",
+        str(place.journal),
+    ]
     assert main([*line, "--budget", "calls=20"]) == 3
     capsys.readouterr()
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from playact.actors import Agent, Persona, Scenario
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Capabilities, Completion, CompletionRequest, Dialog, Simulation
+from playact.engine.thinking import THINKING_PATTERN, Thinking
 
 pytestmark = pytest.mark.anyio
 
@@ -111,3 +112,11 @@ async def test_a_backend_that_cannot_think_is_not_asked_to_which_is_logged_once(
     assert [record.getMessage() for record in caplog.records] == [
         "event='think.ignored' agent='Ada' backend='scripted'"
     ]
+
+
+def test_many_thoughts_begun_and_never_ended_are_one_and_take_no_time() -> None:
+    said, thoughts = Thinking.of(THINKING_PATTERN).split("a<think>b</think>c" + "<think>" * 50_000 + "d")
+
+    assert said == "ac"
+    assert thoughts[0] == "b"
+    assert thoughts[-1].endswith("d")

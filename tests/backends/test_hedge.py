@@ -73,6 +73,26 @@ async def test_the_first_call_may_still_be_the_faster() -> None:
     assert backend.statistics()["won"] == 0
 
 
+async def test_two_replies_in_the_same_moment_are_both_billed() -> None:
+    """The one that is not taken has been answered too, so it is no longer there to be given up."""
+    answered = anyio.Event()
+
+    async def reply(request: CompletionRequest) -> Completion:
+        await answered.wait()
+        return Completion(text="both", usage=Usage(10, 5))
+
+    async with anyio.create_task_group() as tasks:
+
+        async def answer() -> None:
+            await anyio.sleep(9)
+            answered.set()
+
+        tasks.start_soon(answer)
+        completion = await HedgedBackend(ScriptedBackend(reply), Hedge(after_s=5)).complete(HELLO)
+
+    assert completion.calls == 2
+
+
 async def test_a_fast_call_stays_alone() -> None:
     inner = after([(1, "fast")])
 

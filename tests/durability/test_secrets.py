@@ -41,7 +41,7 @@ def test_a_key_is_not_in_the_log_beside_a_journal_either(place: Place) -> None:
     """That is still there when the process was killed."""
     place.till.mind(Manners(overloads=0.1, retry_after_s=200))
     with place.started(place.run_line()) as process:
-        until(lambda: place.till.counts().failed > 3 and place.tally().calls > 50, process)
+        until(lambda: place.till.counts().failed > 0 and place.tally().calls > 0, process)
         process.kill()
         process.wait()
     status = place.play(["status", str(place.journal), "--json"])
@@ -54,7 +54,7 @@ def test_a_key_is_not_told_by_a_run_that_was_asked_to_end(place: Place) -> None:
     place.till.mind(Manners(overloads=0.1, retry_after_s=200))
     line = [word for word in place.run_line("--verbose") if word != "--quiet"]
     with place.started(line) as process:
-        until(lambda: place.till.counts().failed > 3, process)
+        until(lambda: place.till.counts().failed > 0, process)
         process.send_signal(signal.SIGINT)
         done = ended(process)
 

@@ -289,3 +289,48 @@ def test_a_correction_quotes_the_reply_and_the_problem_and_is_never_empty() -> N
     assert (reply.role, len(reply.text)) == ("assistant", 4003)
     assert "the answer is not JSON" in asking.text
     assert correction("", "it is empty")[0].text
+
+
+@pytest.mark.parametrize("reply", ['{"a": 1e309}', '{"a": ' + "9" * 4000 + "}"])
+def test_a_number_beyond_reckoning_is_a_problem_and_no_crash(reply: str) -> None:
+    schema = ReplySchema({"type": "object", "properties": {"a": {"type": "number", "multipleOf": 0.01}}})
+
+    assert schema.check(reply).problem
+
+
+def test_half_a_character_is_a_problem_for_no_service_could_be_told_of_it() -> None:
+    schema = ReplySchema({"type": "object", "properties": {"a": {"type": "string"}}})
+
+    assert "half of a character" in schema.check('{"a": "\\ud800"}').problem
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"x": 5, "properties": {"a": {"$ref": "#/x"}}},
+        {"x": "s", "properties": {"a": {"$ref": "#/x/y"}}},
+        {"properties": {"a": {"$ref": "#/no"}}},
+    ],
+)
+def test_a_reference_to_what_is_no_schema_is_refused(schema: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="refers to"):
+        ReplySchema.of(schema)
+
+
+def test_a_schema_nested_beyond_reason_is_refused() -> None:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(3000):
+        schema = {"type": "array", "items": schema}
+
+    with pytest.raises(ValueError, match="nested"):
+        ReplySchema.of(schema)
+
+
+def test_what_looks_like_a_reference_among_data_is_none() -> None:
+    assert not ReplySchema({"properties": {"a": {"const": {"$ref": "x"}}}}).check('{"a": {"$ref": "x"}}').problem
+
+
+@pytest.mark.parametrize("text", ['{"' + '\\"' * 40_000, "{ " + '"\\' * 40_000, '{"' + "\\" * 79_999, '"{' * 30_000])
+def test_no_text_takes_long_to_be_told_apart(text: str) -> None:
+    """Each took seconds once; the test's own time limit would not catch that, the number of steps does not grow."""
+    assert ReplySchema({"type": "object"}).check(text, is_cut_off=True).problem
