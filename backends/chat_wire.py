@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 import orjson
 
+from ..engine.closed_schema import is_closed
 from ..engine.completion import (
     Completion,
     CompletionRequest,
@@ -111,7 +112,8 @@ class ChatWire:
         if request.tools:
             body["tools"] = [_tool(tool) for tool in request.tools]
         if request.response_schema is not None:
-            named = {"name": "reply", "strict": True, "schema": request.response_schema}
+            is_strict = not self._vendor or is_closed(request.response_schema)  # else OpenAI refuses the request
+            named = {"name": "reply", "strict": is_strict, "schema": request.response_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": named}
         if request.think is not None:
             self._ask_to_think(body, request.think)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["closed"]
+__all__ = ["closed", "is_closed"]
 
 _NAMED = ("properties", "$defs", "definitions")  # schemas by name
 _SEVERAL = ("anyOf", "oneOf", "prefixItems")
@@ -32,6 +32,17 @@ def closed(schema: Mapping[str, Any]) -> Mapping[str, Any]:
         schema = {**{name: value for name, value in schema.items() if name != "$ref"}, **meant}
     made: Mapping[str, Any] = _closed(schema, schema, ())
     return made
+
+
+def is_closed(schema: Mapping[str, Any]) -> bool:
+    """Whether a strict service will take it: some objects, such as those with keys of any name, cannot be closed."""
+    return not any(_composes(part) or "oneOf" in part or _is_open(part) for part in _parts(schema))
+
+
+def _is_open(part: Mapping[str, Any]) -> bool:
+    is_object = part.get("type") == "object" or "properties" in part
+    has_all = set(part.get("required", ())) == set(part.get("properties", ()))
+    return is_object and not (part.get("additionalProperties") is False and has_all)
 
 
 def _closed(part: Any, root: Mapping[str, Any], within: tuple[str, ...]) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from playact.engine import Capabilities, CompletionRequest, Message
-from playact.engine.closed_schema import closed
+from playact.engine.closed_schema import closed, is_closed
 from playact.engine.structured import ReplySchema, correction
 
 Schema = dict[str, Any]
@@ -260,6 +260,16 @@ def test_a_reference_with_something_beside_it_is_written_out_but_never_without_e
 )
 def test_what_closing_would_change_stays_open(schema: Schema) -> None:
     assert closed(schema) == schema
+
+
+def test_what_could_not_be_closed_is_known_to_be_open() -> None:
+    free = {"type": "object", "additionalProperties": {"type": "string"}}
+
+    assert is_closed(closed(Person.model_json_schema()))
+    assert is_closed({"type": "string"})
+    assert not is_closed(AGE)
+    assert not is_closed(closed({"type": "object", "properties": {"age": {"type": "integer"}, "more": free}}))
+    assert not is_closed(closed({"allOf": [AGE]}))
 
 
 def test_properties_may_be_called_like_keywords() -> None:
