@@ -114,7 +114,9 @@ class EmbeddedBackend:
         if name in ("", "smollm2"):
             return cls()
         path = Path(name).expanduser()
-        if path.suffix != ".gguf" or not path.is_file():
+        if path.suffix == ".gguf" and not path.is_file():
+            raise SetupError(f"there is no file {name}")
+        if path.suffix != ".gguf":
             raise SetupError(f'there is no embedded model "{name}"; say "embedded", or "embedded:" and a .gguf file')
         return cls(path)
 

@@ -73,6 +73,8 @@ def load_model(
         name = str(path.parent)
     elif path.exists():
         name = str(path)
+    elif source.startswith(("/", ".", "~")):  # which no hub id does
+        raise SetupError(f"there is no folder {source}")
     with _quietly():
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, **theirs)
