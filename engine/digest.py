@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from json.encoder import encode_basestring as _quoted
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .dialog import Dialog, Event, Turn
@@ -67,16 +67,9 @@ def _turn(turn: Turn) -> str:
 def _event(event: Event) -> str:
     action, label, agent, content = event.action, event.actionLabel or "", event.agent, event.content
     if event.model_extra or not (type(action) is type(label) is type(agent) is type(content) is str):
-        return _text(_content(event))
+        return _text(event.model_dump(mode="json", exclude=_TIMES))
     named = "null" if event.actionLabel is None else _quoted(label)
     return f'{{"action":{_quoted(action)},"actionLabel":{named},"agent":{_quoted(agent)},"content":{_quoted(content)}}}'
-
-
-def _content(event: Event) -> dict[str, Any]:
-    try:
-        return event.model_dump(mode="json", exclude=_TIMES)
-    except UnicodeEncodeError:  # a key with a lone surrogate, as in a tool call that some model made up
-        return event.model_dump(exclude=_TIMES)
 
 
 _text = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
