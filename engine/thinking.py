@@ -27,8 +27,8 @@ class Thinking:
         self._whole = _compiled(pattern)
         halves = _HALVES.fullmatch(pattern)
         try:
-            self._begin = _compiled(halves["begin"]) if halves else None
-            self._end = _compiled(halves["end"]) if halves else None
+            self._begin = _compiled(halves["begin"], self._whole.flags) if halves else None
+            self._end = _compiled(halves["end"], self._whole.flags) if halves else None
         except ValueError:  # not a pattern in two halves after all, such as "((.*?))"
             self._begin = self._end = None
 
@@ -65,9 +65,10 @@ def _thought(match: re.Match[str]) -> str:
     return "\n".join(group for group in match.groups() or (match[0],) if group).strip()
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str, flags: int = re.DOTALL) -> re.Pattern[str]:
+    """`flags` are those of the whole for its halves: what its beginning says, as "(?i)", holds for its end too."""
     try:
-        compiled = re.compile(pattern, re.DOTALL)
+        compiled = re.compile(pattern, flags)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
     if compiled.search("") is not None:
