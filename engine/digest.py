@@ -7,6 +7,8 @@ from hashlib import sha256
 from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING
 
+from .dialog.jsonable import jsonable
+
 if TYPE_CHECKING:
     from .dialog import Dialog, Event, Turn
 
@@ -25,10 +27,10 @@ def digest_of(dialog: Dialog) -> str:
     """
     # Compact JSON, its keys in order. Each dialog of a journal has a digest, so turns and events, which are most of it,
     # are written by hand, in half the time.
-    begin = dialog.model_dump(mode="json", include=_BEFORE_EVENTS)
+    begin = jsonable(dialog, include=_BEFORE_EVENTS)
     if dialog.ending is not None:
         begin["ending"] = [dialog.ending.reason, dialog.ending.detail]
-    middle = dialog.model_dump(mode="json", include=_BEFORE_TURNS)
+    middle = jsonable(dialog, include=_BEFORE_TURNS)
     events, turns = map(_event, dialog.events or ()), map(_turn, dialog.turns)
     text = f'{_text(begin)[:-1]},"events":[{",".join(events)}],{_text(middle)[1:-1]},"turns":[{",".join(turns)}]}}'
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -60,14 +62,14 @@ class DatasetDigest:
 def _turn(turn: Turn) -> str:
     speaker, text = turn.speaker, turn.text
     if turn.model_extra or type(speaker) is not str or type(text) is not str:
-        return _text(turn.model_dump(mode="json"))
+        return _text(jsonable(turn))
     return f'{{"speaker":{_quoted(speaker)},"text":{_quoted(text)}}}'
 
 
 def _event(event: Event) -> str:
     action, label, agent, content = event.action, event.actionLabel or "", event.agent, event.content
     if event.model_extra or not (type(action) is type(label) is type(agent) is type(content) is str):
-        return _text(event.model_dump(mode="json", exclude=_TIMES))
+        return _text(jsonable(event, exclude=_TIMES))
     named = "null" if event.actionLabel is None else _quoted(label)
     return f'{{"action":{_quoted(action)},"actionLabel":{named},"agent":{_quoted(agent)},"content":{_quoted(content)}}}'
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from .dialog import Dialog
+    from .dialog import Dialog, Turn
 
-__all__ = ["plain", "print_dialog"]
+__all__ = ["plain", "print_dialog", "print_turn"]
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
@@ -24,12 +24,19 @@ def plain(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def print_turn(turn: Turn) -> None:
+    from rich.console import Console
+
+    colours = {} if turn.speaker is None else {turn.speaker: _COLOURS[0]}
+    Console(soft_wrap=True, highlight=False).print(_said(turn.speaker, turn.text, colours))
+
+
 def print_dialog(dialog: Dialog, *, scenario: bool = False, orchestration: bool = False, think: bool = False) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(soft_wrap=True, highlight=False)
-    console.print(Text(f"--- dialog {dialog.id} ---", style="dim"))
+    console.print(Text(plain(f"--- dialog {dialog.id} ---"), style="dim"))
     if scenario:
         for name, value in (("context", dialog.context), ("scenario", dialog.scenario), ("personas", dialog.personas)):
             if value:
