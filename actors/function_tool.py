@@ -62,9 +62,9 @@ class FunctionTool:
 
     Arguments are checked against its signature. An async function runs as it is, another in a worker thread, so that
     it may block; a thread whose answer nobody waits for any longer is left to itself, and ends with the process.
-    What its docstring says under `Args:` goes to the arguments in the schema.
+    What its docstring says under `Args:` goes to the arguments in the schema; an argument without a type takes any JSON.
 
-    Raises ValueError for what no model could call: without a usable name, with `*args` or arguments of no known type.
+    Raises ValueError for what no model could call: without a usable name, with `*args` or arguments of a type that no schema describes.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -133,8 +133,6 @@ def _check_signature(name: str, function: Callable[..., Any]) -> None:
     for parameter in parameters:
         if parameter.kind in _KINDS:
             raise ValueError(f"the tool {name} takes {_KINDS[parameter.kind]} ({parameter}), which no model can call")
-        if parameter.annotation is inspect.Parameter.empty:
-            raise ValueError(f"the tool {name} does not say of what type its argument {parameter.name} is")
 
 
 def _documented(function: Any) -> tuple[str, dict[str, str]]:
