@@ -62,9 +62,11 @@ class FunctionTool:
 
     Arguments are checked against its signature. An async function runs as it is, another in a worker thread, so that
     it may block; a thread whose answer nobody waits for any longer is left to itself, and ends with the process.
-    What its docstring says under `Args:` goes to the arguments in the schema; an argument without a type takes any JSON.
+    What its docstring says under `Args:` goes to the arguments in the schema. An argument without a type takes any
+    JSON.
 
-    Raises ValueError for what no model could call: without a usable name, with `*args` or arguments of a type that no schema describes.
+    Raises ValueError for what no model could call: without a usable name, with `*args`, or with arguments of a type
+    that no schema describes.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
