@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
+from ..engine.attributes import AttributeModel
 
 __all__ = ["Persona"]
 
 
-class Persona(BaseModel):
+class Persona(AttributeModel):
     """Who an agent is. Every field is optional; subclass it to add your own.
 
     Raises pydantic's `ValidationError`, a ValueError, for a field that does not exist.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = ""
     age: int | str | None = None
@@ -27,7 +23,3 @@ class Persona(BaseModel):
     personality: str = ""
     circumstances: str = ""
     rules: str = ""
-
-    def fields(self) -> dict[str, Any]:
-        """The fields that say something, in the order of their declaration."""
-        return {name: value for name, value in self.model_dump().items() if value not in (None, "")}

@@ -1,6 +1,7 @@
 """What happens to a message: the actor runtime and the data it carries."""
 
 from .actor import Actor, ActorRef, OnFailure, Supervision, handles
+from .attributes import AttributeModel, BaseAttributeModel
 from .breaker import Breaker
 from .budget import Budget, Caps, Prices
 from .bus import Bus
@@ -41,6 +42,7 @@ from .messages import (
     ToolReturned,
     Uttered,
 )
+from .metadata import Metadata
 from .pace import Pace
 from .performance import Performance, Playable
 from .program.archive import dialogs_in, digest_in
@@ -67,6 +69,9 @@ __all__ = [
     "Context",
     "Instruction",
     "Ending",
+    "AttributeModel",
+    "BaseAttributeModel",
+    "Metadata",
     "Record",
     "Fact",
     "DialogStarted",

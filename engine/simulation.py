@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
@@ -33,6 +31,7 @@ from .journal.rows import DialogRow
 from .journal.tally import Tally
 from .log import logger
 from .messages import Fact
+from .metadata import own_version
 from .models import Models
 from .pace import Pace
 from .performance import Performance, Playable
@@ -148,7 +147,7 @@ class Simulation:
         self._live: dict[str, Performance] = {}
         self._bus: Bus | None = None
         self._is_open = False
-        self._version = _own_version()
+        self._version = own_version()
         self._model_entry = {"name": name_of(self.model)}
 
     @classmethod
@@ -468,9 +467,3 @@ class Simulation:
 
     def __repr__(self) -> str:
         return f"<Simulation {self.model} {self._scheduler!r}>"
-
-
-@cache
-def _own_version() -> str:
-    """Looked up once: it takes a few milliseconds, as long as a short dialog."""
-    return version("playact")
