@@ -5,6 +5,7 @@ from .function_tool import final_response_tool, tool
 from .mcp_server import MCPServer
 from .orchestrators import LengthOrchestrator, Orchestrator, SimpleReflexOrchestrator
 from .personas import Persona
+from .prompts import Prompts
 from .scenario import Scenario
 from .stage import RoundRobin, TurnPolicy
 
@@ -12,6 +13,7 @@ __all__ = [
     "Agent",
     "Persona",
     "Scenario",
+    "Prompts",
     "Orchestrator",
     "SimpleReflexOrchestrator",
     "LengthOrchestrator",

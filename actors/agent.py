@@ -18,7 +18,7 @@ from ..engine.thinking import THINKING_PATTERN, Thinking
 from .mcp_server import MCPServer
 from .orchestrators import Orchestrator, orchestrators_by_name
 from .personas import Persona
-from .prompts import RESPONSE_DETAILS
+from .prompts import PACKAGED, RESPONSE_DETAILS, Prompts, prompts_of
 from .tools import Toolbox
 
 __all__ = ["Agent"]
@@ -103,6 +103,8 @@ class Agent:
     system_prompt: used as it is, instead of the prompt made of all this.
     prompt_style: whether that prompt is "short", for models that lose the thread, or "full"; None leaves it to the
         backend, which knows its model.
+    prompts: templates of its own, instead of those of the scenario, the simulation or playact: a folder of files such
+        as `persona_agent.j2`, or texts or files by name. See `Prompts`.
     preprocess, postprocess: applied to every text it hears, and once to every text it says.
     model: "backend:model" or a Backend; None for the simulation's own.
     """
@@ -126,6 +128,7 @@ class Agent:
     orchestrators: Annotated[Sequence[SkipValidation[Orchestrator]], BeforeValidator(_orchestrators)] = ()
     system_prompt: str | None = None
     prompt_style: Literal["short", "full"] | None = None
+    prompts: Annotated[SkipValidation[Prompts], BeforeValidator(prompts_of)] = PACKAGED
     preprocess: Callable[[str], str] | None = None
     postprocess: Callable[[str], str] | None = None
     model: str | SkipValidation[Backend] | None = None

@@ -204,7 +204,10 @@ class DryRun:
         name = scenario.names[place]
         others = [other for other in scenario.names if other != name]
         is_short = is_short_for(agent, _capabilities_of(agent, backend))
-        prompt = system_prompt(agent, name, others, scenario.context or agent.context, is_short=is_short)
+        prompts = agent.prompts.over(scenario.prompts)
+        prompt = system_prompt(
+            agent, name, others, scenario.context or agent.context, is_short=is_short, prompts=prompts
+        )
         price = self.prices.of(_model_of(agent, backend))
         limits = (None if price is None else price.max_output_tokens, _capabilities_of(agent, backend).max_tokens)
         of_run = overlaid(self.model_parameters, self.settings.model_parameters)

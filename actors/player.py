@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from sys import intern
@@ -33,7 +33,7 @@ from .endings import without_marker
 from .mcp_tools import with_servers
 from .memory import Memory
 from .orchestrators import Advise, Orchestrator
-from .prompts import is_short_for, system_prompt
+from .prompts import PACKAGED, Prompts, is_short_for, system_prompt
 from .tools import Toolbox
 
 __all__ = ["AgentActor", "Part", "TakeTurn"]
@@ -50,19 +50,24 @@ class Part:
     others: tuple[str, ...]
     context: Context | str | None
     toolbox: Toolbox | None
+    prompts: Prompts
     advisers: tuple[tuple[str, Orchestrator], ...]
 
-    def prompt_for(self, capabilities: Capabilities) -> str:
-        """The agent's instructions, in the style that it asks for or that suits the model."""
-        return self.short_prompt if is_short_for(self.agent, capabilities) else self.prompt
+    def prompt_for(self, capabilities: Capabilities, of_run: Mapping[str, str] = PACKAGED) -> str:
+        """The agent's instructions, in the style that it asks for or that suits the model.
+
+        `of_run` is what the run has instead of the packaged templates. Raises `PromptInvalid`.
+        """
+        key = (is_short_for(self.agent, capabilities), Prompts.of_run(of_run))
+        if (prompt := self._told.get(key)) is None:
+            is_short, prompts = key[0], self.prompts.over(key[1])
+            prompt = system_prompt(self.agent, self.name, self.others, self.context, is_short=is_short, prompts=prompts)
+            prompt = self._told[key] = intern(prompt)  # many scenarios, one string
+        return prompt
 
     @cached_property
-    def prompt(self) -> str:
-        return intern(system_prompt(self.agent, self.name, self.others, self.context))  # many scenarios, one string
-
-    @cached_property
-    def short_prompt(self) -> str:
-        return intern(system_prompt(self.agent, self.name, self.others, self.context, is_short=True))
+    def _told(self) -> dict[tuple[bool, Prompts], str]:
+        return {}
 
     @cached_property
     def schema(self) -> ReplySchema | None:
@@ -113,7 +118,7 @@ class AgentActor(Actor):
         self._performance = performance
         self._parameters = performance.parameters(part.agent.model_parameters)
         self._backend: Backend | None = None
-        self._memory = Memory(part.prompt, part.name, names_speakers=len(part.others) > 1, hears=part.agent.preprocess)
+        self._memory = Memory("", part.name, names_speakers=len(part.others) > 1, hears=part.agent.preprocess)
 
     def fold(self, fact: Fact) -> None:
         self._memory.take(fact)
@@ -236,7 +241,7 @@ class AgentActor(Actor):
         backend = await performance.backend(agent.model)
         if agent.think and not backend.capabilities.thinking:
             performance.warn_once("think.ignored", agent=self._name, backend=backend.name)
-        self._memory.instruct(self._part.prompt_for(backend.capabilities))
+        self._memory.instruct(self._part.prompt_for(backend.capabilities, performance.prompts))
         if self._toolbox is not None and self._toolbox.servers and not performance.is_replay:
             self._toolbox = await with_servers(self._toolbox, performance.resources)
         return backend

@@ -22,6 +22,7 @@ from .agent import Agent
 from .mcp_server import MCPServer
 from .orchestrators import orchestrators_by_name
 from .personas import Persona
+from .prompts import Prompts
 from .scenario import Scenario
 from .stage import RoundRobin
 
@@ -43,6 +44,7 @@ _OWN: tuple[type, ...] = (
     Context,
     Dialog,
     Parameters,
+    Prompts,
     RoundRobin,
     *orchestrators_by_name().values(),
 )
@@ -114,7 +116,8 @@ def _setting(recipe: Mapping[str, Any], known: Mapping[str, object]) -> dict[str
     """The recipe without what only playing needs and is not there."""
     setting = {name: value for name, value in recipe.items() if not _names(value) - known.keys()}
     if setting.get(_KIND, "") not in known:
-        setting = {name: setting[name] for name in ("seed", "context", "scenario", "notes") if name in setting}
+        plain = ("seed", "context", "prompts", "scenario", "notes")
+        setting = {name: setting[name] for name in plain if name in setting}
     return {**setting, "cast": [_part(agent, known) for agent in recipe["cast"]]}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from functools import cached_property, partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation
 
 from ..engine.actor import ActorRef
 from ..engine.dialog import Context, Dialog, Ending
@@ -14,6 +14,7 @@ from ..engine.performance import Performance
 from .agent import Agent
 from .orchestrators import OrchestratorActor
 from .player import AgentActor, Part
+from .prompts import PACKAGED, Prompts, prompts_of
 from .stage import Conduct, RoundRobin, Stage, TurnPolicy
 from .tools import Toolbox
 
@@ -29,6 +30,7 @@ class Scenario(BaseModel):
     max_turns: the dialog has no more turns than this.
     seed: decides the dialog's random choices; None takes one from the run's seed. It has 64 bits.
     turn_policy: who speaks next, everyone in turn unless said otherwise.
+    prompts: templates instead of those of the simulation or of playact; an agent's own hold before them. See `Prompts`.
     scenario, notes: kept in the dialog as they are.
     """
 
@@ -39,6 +41,7 @@ class Scenario(BaseModel):
     max_turns: Annotated[int, Field(ge=1)] = 100
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     turn_policy: SkipValidation[TurnPolicy] = RoundRobin()
+    prompts: Annotated[SkipValidation[Prompts], BeforeValidator(prompts_of)] = PACKAGED
     scenario: str | dict[str, Any] | None = None
     notes: Any = None
 
@@ -57,6 +60,8 @@ class Scenario(BaseModel):
 
     def dialog(self, **header: Any) -> Dialog:
         """The dialog before its first word. `header` is what the run has decided: id, seed, model and the like."""
+        if self._versions:
+            header["prompts"] = {**header.get("prompts", {}), **self._versions}
         contexts = (self.context, *(agent.context for agent in self.cast))
         dialog = Dialog(
             personas=self._personas,
@@ -95,6 +100,12 @@ class Scenario(BaseModel):
         return {name: agent.persona.fields() if agent.persona else {} for name, agent in agents}
 
     @cached_property
+    def _versions(self) -> dict[str, str]:
+        """Fingerprints of the templates that are not the simulation's; an agent's own are under its name."""
+        own = [(name, agent.prompts.versions) for name, agent in zip(self.names, self.cast, strict=True)]
+        return self.prompts.versions | {f"{name}/{key}": version for name, all_ in own for key, version in all_.items()}
+
+    @cached_property
     def _parts(self) -> tuple[Part, ...]:
         return tuple(self._part(place, agent) for place, agent in enumerate(self.cast))
 
@@ -107,5 +118,6 @@ class Scenario(BaseModel):
             others=tuple(others),
             context=self.context if self.context is not None else agent.context,
             toolbox=Toolbox(agent.tools, timeout_s=agent.tool_timeout_s) if agent.tools else None,
+            prompts=agent.prompts.over(self.prompts),
             advisers=tuple((f"{name}/{adviser.label}", adviser) for adviser in agent.orchestrators),
         )

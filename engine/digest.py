@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from .dialog.jsonable import jsonable
 if TYPE_CHECKING:
     from .dialog import Dialog, Event, Turn
 
-__all__ = ["DatasetDigest", "digest_of"]
+__all__ = ["DatasetDigest", "digest_of", "versions_of"]
 
 _BEFORE_EVENTS = {"complete", "context"}
 _BEFORE_TURNS = {"id", "model", "parentId", "personas", "scenario", "seed"}
@@ -57,6 +58,11 @@ class DatasetDigest:
 
     def hexdigest(self) -> str:
         return sha256(f"{self._count}:{self._sum:064x}".encode()).hexdigest()
+
+
+def versions_of(texts: Mapping[str, str]) -> dict[str, str]:
+    """A fingerprint of each of several texts, 12 hexadecimal digits."""
+    return {name: sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12] for name, text in texts.items()}
 
 
 def _turn(turn: Turn) -> str:

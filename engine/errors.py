@@ -30,6 +30,7 @@ __all__ = [
     "KeyMissing",
     "WeightsMissing",
     "FileInvalid",
+    "PromptInvalid",
     "SettingInvalid",
     "JournalInvalid",
     "JournalBusy",
@@ -258,6 +259,20 @@ class FileInvalid(SetupError):
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path}:{self.line}"
         return f"{where}: {self.reason}"
+
+
+class PromptInvalid(SetupError):
+    """A template of a prompt cannot be used, or not be filled in; `line` counts from 1, where it is known."""
+
+    def __init__(self, name: str, line: int | None, reason: str) -> None:
+        super().__init__(name, line, reason)
+        self.name = name
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = "" if self.line is None else f", line {self.line}"
+        return f"prompt template {self.name}{where}: {self.reason}"
 
 
 class SettingInvalid(SetupError):

@@ -146,6 +146,11 @@ class Performance:
         return overlaid(own, self._simulation.model_parameters)
 
     @property
+    def prompts(self) -> Mapping[str, str]:
+        """Texts of templates that the run has instead of the packaged ones; empty as a rule. See `Prompts.of_run`."""
+        return self._simulation.prompts
+
+    @property
     def resources(self) -> Resources:
         """What the run opens once for all its dialogs."""
         return self._simulation.resources

@@ -38,6 +38,7 @@ from .performance import Performance, Playable
 from .program.archive import timestamp_of
 from .program.fork import Fork
 from .program.opening import opened
+from .program.own_prompts import checked_prompts, versions_entry
 from .program.piece import Piece
 from .program.program import Program, each, the_first
 from .program.replay import NoModels, replayed
@@ -78,6 +79,8 @@ class Simulation:
     hedge: a second call for one that takes too long; which of the replies counts is up to the clock, so a run with
         hedging need not repeat itself but for its journal.
     clock, disk: where time comes from and where the journal's work is done; tests stand in for both.
+    prompts: texts of prompt templates by name, instead of the packaged ones, as `Prompts.of("folder")` reads them; the
+        journal keeps them.
     memo: plain JSON that the journal keeps for whoever resumes the run: in its configuration, and `memo` from then on.
     settings: instead of those that hold when the simulation is made.
     tune_collector: freezes and tunes Python's garbage collector meanwhile, for the whole process: about 1.6 times the
@@ -107,6 +110,7 @@ class Simulation:
         hedge: Hedge | None = None,
         clock: Clock | None = None,
         disk: Disk | None = None,
+        prompts: Mapping[str, str] | None = None,
         memo: Mapping[str, Any] | None = None,
         tune_collector: bool = False,
         settings: Settings | None = None,
@@ -116,6 +120,7 @@ class Simulation:
         self.model_parameters = as_json(overlaid(model_parameters or Parameters(), settings.model_parameters))
         self.seed = secrets.randbits(31) if seed is None else seed
         self.id = derive_id(self.seed, "run")
+        self.prompts: Mapping[str, str] = checked_prompts(prompts)
         self.memo: dict[str, Any] = json.loads(json.dumps(memo or {}))
         self.turns = 0
         self.failures = Failures(failures or FailurePolicy())
@@ -351,6 +356,7 @@ class Simulation:
             model=self._model_entry,
             seed=seed,
             id=id,
+            **versions_entry(self.prompts),
         )
         row = None if past is None else past.row
         is_new_fork = isinstance(scenario, Fork) and (past is None or not past.records)
@@ -458,6 +464,7 @@ class Simulation:
             budget=self._budget,
             prices=self._prices,
             wrappers=self._wrappers,
+            prompts=self.prompts,
             memo=self.memo,
         )
 

@@ -17,6 +17,7 @@ from ..errors import CodeMissing, JournalInvalid
 from ..journal.entry import ANSWER, REPLY, Entry
 from ..journal.file import DialogRow, JournalFile
 from ..minutes import close, take_down
+from .own_prompts import versions_entry
 from .past import Past
 from .plan import Plan, scenario_of
 
@@ -89,6 +90,7 @@ def _dialog(path: Path, config: Mapping[str, Any], kept: Kept, code: Sequence[ob
         model={"name": config["model"]},
         seed=row.seed,
         id=row.id,
+        **versions_entry(config.get("prompts") or {}),
     )
     dialog.parentId = past.parent
     for record in past.records:

@@ -117,9 +117,11 @@ def encoded_recipe(scenario: Playable) -> str:
 
 
 def fingerprint(file: JournalFile) -> str:
-    """64 hexadecimal digits over what decides the content of a run: seed, model, scenarios."""
+    """64 hexadecimal digits over what decides the content of a run: seed, model, scenarios, prompts of one's own."""
     config = file.config()
     content = [config["seed"], config["model"], file.scenarios(), [[r.scenario, r.seed] for r in file.plan()]]
+    if config.get("prompts"):
+        content.append(config["prompts"])
     return sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -89,6 +89,7 @@ def config_of(
     budget: Budget | None,
     prices: Prices | None,
     wrappers: Wrappers,
+    prompts: Mapping[str, str],
     memo: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What goes into the journal: no keys, no addresses, no objects."""
@@ -108,6 +109,7 @@ def config_of(
         "budget": None if budget is None else budget.to_dict(),
         "prices": None if prices is None else prices.to_dict(),
         **wrappers.to_config(),
+        **({"prompts": dict(prompts)} if prompts else {}),
         "memo": dict(memo),
     }
 
@@ -157,6 +159,7 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
             "prices": None if config.get("prices") is None else Prices.from_dict(config["prices"]),
             "cache": (wrappers := Wrappers.in_config(config)).cache,
             "hedge": wrappers.hedge,
+            "prompts": config.get("prompts"),
             "memo": config.get("memo", {}),
         }
     except (TypeError, ValueError, KeyError) as error:

@@ -1,0 +1,73 @@
+"""The words with which an agent is told who it is, where, and how to speak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...engine.completion import Capabilities
+from ...engine.dialog import Context, Dialog
+from ..endings import END_MARKER
+from .prompts import PACKAGED, Prompts
+
+if TYPE_CHECKING:
+    from ..agent import Agent
+
+__all__ = ["OPENING_CUE", "RESPONSE_DETAILS", "context_facts", "is_short_for", "system_prompt"]
+
+RESPONSE_DETAILS = "Answer with one short utterance, as people do when they talk. Ask few questions."
+OPENING_CUE = "Hello!"
+
+
+def system_prompt(
+    agent: Agent,
+    name: str,
+    others: Sequence[str],
+    context: Context | str | None,
+    *,
+    is_short: bool = False,
+    prompts: Prompts = PACKAGED,
+) -> str:
+    """An agent's instructions for one dialog; its own `system_prompt`, where it has one, is used as it is.
+
+    `is_short` is for models of some hundred million parameters: who and where they are, and no rules to forget.
+    Raises `PromptInvalid` for a template of the user's that cannot be filled in.
+    """
+    if agent.system_prompt is not None:
+        return agent.system_prompt
+    return prompts.render(
+        "persona_agent_short" if is_short else "persona_agent",
+        name=name,
+        persona=_persona_facts(agent),
+        others=list(others),
+        context=context if isinstance(context, str) else context_facts(context),
+        dialogue_details=agent.dialogue_details,
+        response_details=agent.response_details,
+        has_usual_manner=agent.response_details == RESPONSE_DETAILS,
+        example_dialogs=[_transcript(example) for example in agent.example_dialogs],
+        can_finish=agent.can_finish,
+        end_marker=END_MARKER,
+    )
+
+
+def is_short_for(agent: Agent, capabilities: Capabilities) -> bool:
+    """Whether the agent asks for short instructions, or, where it leaves that open, its model does."""
+    return capabilities.is_small if agent.prompt_style is None else agent.prompt_style == "short"
+
+
+def context_facts(context: Context | None) -> dict[str, str]:
+    """The fields of a context that are set, as text; lists become sentences joined by semicolons."""
+    if context is None:
+        return {}
+    facts = context.model_dump(exclude_none=True, exclude_defaults=True, exclude={"metadata"})
+    return {key: "; ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in facts.items()}
+
+
+def _persona_facts(agent: Agent) -> dict[str, Any]:
+    """Without the name, which the agent's own stands for, and without the language that the prompt is in."""
+    facts = agent.persona.fields() if agent.persona is not None else {}
+    return {name: value for name, value in facts.items() if (name, value) != ("language", "English") and name != "name"}
+
+
+def _transcript(dialog: Dialog) -> str:
+    return "\n".join(str(turn) for turn in dialog)
