@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from sys import intern
 
@@ -12,9 +12,9 @@ from ..engine.completion import Backend, Capabilities, Completion, CompletionReq
 from ..engine.dialog import Context
 from ..engine.errors import ReplyEmpty, ReplyInvalid, ReplyUnfit
 from ..engine.messages import (
+    Consulted,
     EndMarked,
     Fact,
-    Instructed,
     ReplyRejected,
     ReplyRepaired,
     Request,
@@ -129,7 +129,7 @@ class AgentActor(Actor):
         when what it says never has the form that was asked for.
         """
         attempts = 0
-        advice = [given for adviser in self._advisers if (given := await self._advice(adviser)) is not None]
+        advice = await self._advice() if self._advisers else ()
         while True:
             try:
                 return await self._turn(attempts, advice)
@@ -138,11 +138,29 @@ class AgentActor(Actor):
                 if not self._performance.may_take_turn_again(error, attempts):
                     raise
 
-    async def _advice(self, adviser: ActorRef) -> Instructed | None:
+    async def _advice(self) -> Sequence[Fact]:
         """Asked for once a turn, however often the turn is tried: an orchestrator may count its turns."""
-        return await self.ask(adviser, Advise(self._memory.last_heard))
+        advice: list[Fact] = []
+        for adviser in self._advisers:
+            given = await self.ask(adviser, Advise(self._memory.last_heard, self._lookahead))
+            advice += given
+        if any(type(fact) is Consulted for fact in advice):
+            self._performance.settle()
+        return advice
 
-    async def _turn(self, attempts: int, advice: Sequence[Instructed]) -> tuple[Fact, ...]:
+    async def _lookahead(self) -> Completion:
+        """What it would say now, without this turn's advice: no tool is offered, and nothing of it is remembered."""
+        if self._memory.is_blank and self._agent.first_utterance:
+            return Completion(text=self._opening())
+        backend = self._backend or await self._opened()
+        draft = _Draft(0)
+        request = self._request(draft, backend.capabilities, offers_tools=False)
+        seed = derive(self._performance.seed, self._name, "lookahead", request.sequence)
+        completion = await self._performance.complete(backend, replace(request, seed=seed))
+        text, _ = self._words(self._said(completion, draft))
+        return replace(completion, text=text)
+
+    async def _turn(self, attempts: int, advice: Sequence[Fact]) -> tuple[Fact, ...]:
         draft = _Draft(attempts, list(advice))
         if self._memory.is_blank and self._agent.first_utterance:
             text, has_finished = self._opening(), False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import cached_property, partial
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from ..engine.actor import ActorRef
 from ..engine.dialog import Context, Dialog, Ending
 from ..engine.performance import Performance
 from .agent import Agent
-from .orchestrators import OrchestratorActor
+from .orchestrators import Conclude, Orchestrator, OrchestratorActor, concludes, is_concluded
 from .player import AgentActor, Part
 from .prompts import PACKAGED, Prompts, prompts_of
 from .stage import Conduct, RoundRobin, Stage, TurnPolicy
@@ -78,7 +78,8 @@ class Scenario(BaseModel):
         scope = performance.scope
         players = tuple(self._spawn(part, performance) for part in self._parts)
         stage = partial(Stage, self.names, players, performance.dialog, self.turn_policy, self.max_turns)
-        return scope.ask(scope.spawn(stage, name="stage"), Conduct())
+        conducted = scope.ask(scope.spawn(stage, name="stage"), Conduct())
+        return self._concluded(conducted, performance) if self._have_last_word else conducted
 
     def recipe(self) -> dict[str, Any]:
         """The scenario as JSON, but for its seed; see `recipes`."""
@@ -86,13 +87,30 @@ class Scenario(BaseModel):
 
         return recipe_of(self)
 
+    async def _concluded(self, conducted: Awaitable[Ending], performance: Performance) -> Ending:
+        """The ending, once the orchestrators that have something to tell of it have told it, all at once."""
+        ending, scope = await conducted, performance.scope
+        if not is_concluded(performance):
+            advisers = [ref for ref in scope.refs if ref.name in self._have_last_word]
+            await scope.publish(*[fact for ref in advisers for fact in await scope.ask(ref, Conclude())])
+        return ending
+
     def _spawn(self, part: Part, performance: Performance) -> ActorRef:
-        scope, dialog = performance.scope, performance.dialog
+        scope = performance.scope
         advisers = tuple(
-            scope.spawn(partial(OrchestratorActor, orchestrator, part.name, dialog, part.agent.preprocess), name=name)
+            scope.spawn(
+                partial(OrchestratorActor, orchestrator, name, part.name, part.agent, performance),
+                name=f"{part.name}/{name}",
+            )
             for name, orchestrator in part.advisers
         )
         return scope.spawn(partial(AgentActor, part, advisers, performance), name=part.name)
+
+    @cached_property
+    def _have_last_word(self) -> frozenset[str]:
+        """The orchestrators that have something to tell at the end, by the names of their actors."""
+        parts = self._parts
+        return frozenset(f"{part.name}/{name}" for part in parts for name, each in part.advisers if concludes(each))
 
     @cached_property
     def _personas(self) -> dict[str, dict[str, Any]]:
@@ -119,5 +137,17 @@ class Scenario(BaseModel):
             context=self.context if self.context is not None else agent.context,
             toolbox=Toolbox(agent.tools, timeout_s=agent.tool_timeout_s) if agent.tools else None,
             prompts=agent.prompts.over(self.prompts),
-            advisers=tuple((f"{name}/{adviser.label}", adviser) for adviser in agent.orchestrators),
+            advisers=_told_apart(agent.orchestrators),
         )
+
+
+def _told_apart(orchestrators: Sequence[Orchestrator]) -> tuple[tuple[str, Orchestrator], ...]:
+    """Each by its label; of several with one label the later are numbered."""
+    named: dict[str, Orchestrator] = {}
+    for orchestrator in orchestrators:
+        name, count = orchestrator.label, 1
+        while name in named:
+            count += 1
+            name = f"{orchestrator.label} {count}"
+        named[name] = orchestrator
+    return tuple(named.items())

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from .chat_transport import Transport
     from .chat_wire import ChatWire
 
-__all__ = ["OpenAIBackend"]
+__all__ = ["OpenAIBackend", "VENDORS_HOST", "host_of"]
 
 _VENDOR = "https://api.openai.com/v1"
-_VENDORS_HOST = "api.openai.com"
+VENDORS_HOST = "api.openai.com"
 _NO_SECRETS = frozenset(("content-type", "user-agent", "openai-organization", "openai-project"))
 _ALWAYS = {"content-type": "application/json", "user-agent": "playact"}
 _NO_DEFAULTS = Parameters()
@@ -95,12 +95,12 @@ class OpenAIBackend:
         """By the environment. Raises `SetupError` for an address that is none."""
         azure = AzureAccess.told_by(os.environ)
         if azure is None:
-            host = _host_of(os.environ.get("OPENAI_BASE_URL") or _VENDOR, "openai")
+            host = host_of(os.environ.get("OPENAI_BASE_URL") or _VENDOR, "openai")
             has_key, variable = bool(os.environ.get("OPENAI_API_KEY", "").strip()), "OPENAI_API_KEY"
         else:
-            host = _host_of(azure.endpoint, "openai", "AZURE_OPENAI_ENDPOINT")
+            host = host_of(azure.endpoint, "openai", "AZURE_OPENAI_ENDPOINT")
             has_key, variable = bool(azure.headers), "AZURE_OPENAI_API_KEY"
-        wants_key = not has_key and (azure is not None or host == _VENDORS_HOST)
+        wants_key = not has_key and (azure is not None or host == VENDORS_HOST)
         return Description(
             extra="openai",
             missing=absent("httptools", "orjson"),
@@ -156,11 +156,11 @@ class OpenAIBackend:
         azure = None if self._base_url or self._api_key else AzureAccess.told_by(os.environ)
         if azure is None:
             base_url = (self._base_url or os.environ.get("OPENAI_BASE_URL") or _VENDOR).rstrip("/")
-            vendor = _host_of(base_url, self.name) == _VENDORS_HOST
+            vendor = host_of(base_url, self.name) == VENDORS_HOST
             headers = self._all_headers()
         else:
             base_url, vendor = azure.base_url(self._model), True
-            _host_of(base_url, self.name, "AZURE_OPENAI_ENDPOINT")
+            host_of(base_url, self.name, "AZURE_OPENAI_ENDPOINT")
             headers = {**_ALWAYS, **azure.headers, **self._headers}
         if vendor and not headers.keys() & {"authorization", "api-key"}:
             raise KeyMissing(self.name, "OPENAI_API_KEY" if azure is None else "AZURE_OPENAI_API_KEY")
@@ -211,7 +211,7 @@ class OpenAIBackend:
         return f"<OpenAIBackend {self.name} {self._state}>"
 
 
-def _host_of(base_url: str, name: str, variable: str = "OPENAI_BASE_URL") -> str:
+def host_of(base_url: str, name: str, variable: str = "OPENAI_BASE_URL") -> str:
     """The host; raises `SetupError` for what is no address of a web service."""
     try:
         address = urlsplit(base_url)

@@ -7,11 +7,13 @@ from importlib.metadata import EntryPoint, entry_points
 
 from ..engine.completion import Backend
 from ..engine.description import Described, Offer
+from ..engine.embedding import Embedder
 from ..engine.errors import SetupError, UnknownBackend
 
-__all__ = ["backend_named", "backend_names", "offers"]
+__all__ = ["backend_named", "backend_names", "embedder_named", "offers"]
 
 _GROUP = "playact.backends"
+_EMBEDDERS = "playact.embedders"
 
 
 def backend_named(model: str) -> Backend:
@@ -29,6 +31,20 @@ def backend_named(model: str) -> Backend:
         raise SetupError(f"the backend {name} cannot be loaded: {error}; try to install its package again") from error
     backend: Backend = factory(rest)
     return backend
+
+
+def embedder_named(name: str) -> Embedder:
+    """The embedder before the first colon, made with what stands after it; not opened yet. Raises `SetupError`."""
+    kind, _, rest = name.partition(":")
+    offered = _offered(_EMBEDDERS)
+    if kind not in offered:
+        raise SetupError(f'there is no embedder "{name}"; there are {", ".join(sorted(offered))}')
+    try:
+        factory = offered[kind].load()
+    except (ImportError, AttributeError) as error:
+        raise SetupError(f"the embedder {kind} cannot be loaded: {error}; try to install its package again") from error
+    embedder: Embedder = factory(rest)
+    return embedder
 
 
 def backend_names() -> tuple[str, ...]:
@@ -67,10 +83,10 @@ def _offer(points: Sequence[EntryPoint]) -> Offer:
     )
 
 
-def _offered() -> dict[str, EntryPoint]:
+def _offered(group: str = _GROUP) -> dict[str, EntryPoint]:
     """By name. Ours wins over another distribution's of the same name: installing a package must not redirect keys."""
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=_GROUP):
+    for point in entry_points(group=group):
         if point.name not in found or point.value.startswith("playact."):
             found[point.name] = point
     return found

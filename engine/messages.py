@@ -6,7 +6,7 @@ The facts of a dialog, in order, are all there is to know of it: every actor's s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,6 +17,8 @@ __all__ = [
     "Fact",
     "Record",
     "DialogStarted",
+    "Consulted",
+    "Noted",
     "Instructed",
     "Thought",
     "ReplyRejected",
@@ -74,6 +76,32 @@ class DialogStarted(Fact):
 
     cast: tuple[str, ...]
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consulted(Fact):
+    """An orchestrator asked a model, or something outside, and was answered; `key` says what it asked.
+
+    by: the orchestrator, as no other of the same agent is called. usage: what all model calls for it cost, which is in
+        no `Uttered`.
+    """
+
+    agent: str
+    by: str
+    key: str
+    text: str
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Fact):
+    """An orchestrator has something to tell of the dialog, beside its advice to `agent`."""
+
+    agent: str
+    by: str
+    action: str
+    label: str | None
+    content: str | Mapping[str, object] | Sequence[object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +169,7 @@ class ToolsWithheld(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Uttered(Fact):
-    """An agent said something; the turn is over. `usage` sums all model calls of the turn."""
+    """An agent said something; the turn is over. `usage` sums all model calls that its words took."""
 
     agent: str
     text: str

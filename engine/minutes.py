@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .dialog import Dialog, Ending, Event, Turn
-from .messages import Fact, Instructed, Record, ReplyRejected, ReplyRepaired, Thought, ToolCalled, ToolReturned, Uttered
+from .messages import (
+    Consulted,
+    Fact,
+    Instructed,
+    Noted,
+    Record,
+    ReplyRejected,
+    ReplyRepaired,
+    Thought,
+    ToolCalled,
+    ToolReturned,
+    Uttered,
+)
 
-__all__ = ["close", "take_down"]
+__all__ = ["close", "row_of", "take_down"]
 
 
 def take_down(dialog: Dialog, fact: Fact) -> None:
@@ -15,19 +27,21 @@ def take_down(dialog: Dialog, fact: Fact) -> None:
     if type(fact) is Uttered:
         dialog.turns.append(Turn(speaker=fact.agent, text=fact.text))
         dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
+    elif type(fact) is Consulted:
+        dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
 
 
 def close(dialog: Dialog, ending: Ending, records: Iterable[Record[Fact]]) -> None:
     """Completes a dialog whose turns are all there; from now on it shares nothing with other dialogs."""
     dialog.ending = ending
     dialog.complete = ending.reason == "finished"
-    dialog.events = [row for record in records if (row := _row(record.fact, int(record.time)))]
+    dialog.events = [row for record in records if (row := row_of(record.fact, int(record.time)))]
     # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
     dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
     dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
 
 
-def _row(fact: Fact, timestamp: int) -> Event | None:
+def row_of(fact: Fact, timestamp: int) -> Event | None:
     """A fact as a row of the dialog's `events`, in sdialog's words; None for those that have no row there."""
     match fact:
         case Uttered():
@@ -38,6 +52,11 @@ def _row(fact: Fact, timestamp: int) -> Event | None:
             action = "instruct-persist" if fact.persistent else "instruct"
             return Event(
                 agent=fact.agent, action=action, actionLabel=fact.label, content=fact.text, timestamp=timestamp
+            )
+        case Noted():
+            content = dict(fact.content) if isinstance(fact.content, Mapping) else fact.content
+            return Event(
+                agent=fact.agent, action=fact.action, actionLabel=fact.label, content=content, timestamp=timestamp
             )
         case ReplyRejected():
             reply = {"text": fact.text, "problem": fact.problem}

@@ -29,6 +29,7 @@ __all__ = ["Performance", "Playable"]
 
 
 _CANCELLED = Ending(reason="cancelled")
+_NOTHING = (0, 0)
 
 
 class Playable(Protocol):
@@ -62,6 +63,7 @@ class Performance:
         "_heard",
         "_is_called_off",
         "_past",
+        "_settled",
         "_simulation",
         "_told",
         "account",
@@ -101,6 +103,7 @@ class Performance:
         # Of the turn that is not finished: what was answered, should the turn be taken again.
         self._heard: list[tuple[CompletionRequest, Completion]] = []
         self._told: list[tuple[str, str]] = []
+        self._settled = _NOTHING  # so many of each are not asked for again when it is
         for record in past.records if past is not None else ():
             scope.log.append(record)
             take_down(dialog, record.fact)
@@ -243,10 +246,16 @@ class Performance:
         if not self._simulation.failures.policy.may_take_turn_again(error, attempts):
             return False
         if isinstance(error, BackendError) and not isinstance(error, ReplyUnfit):
-            self._calls = self._first_call
-            self._past = Past(replies=self._replies(), answers=self._answers())
-            self._heard, self._told = [], []
+            calls, answers = self._settled
+            if len(self._heard) > calls:
+                self._calls = self._heard[calls][0].sequence
+            self._past = Past(replies=self._replies(calls), answers=self._answers(answers))
+            del self._heard[calls:], self._told[answers:]
         return True
+
+    def settle(self) -> None:
+        """What was asked in this turn until now is asked for by nobody again, should the turn be taken again."""
+        self._settled = len(self._heard), len(self._told)
 
     def cancel(self) -> None:
         """Ends the dialog for good, as cancelled, and nothing else."""
@@ -271,11 +280,11 @@ class Performance:
         """The number of the first call of the turn that is not finished."""
         return self._heard[0][0].sequence if self._heard else self._calls
 
-    def _replies(self) -> deque[dict[str, Any]]:
-        return deque(content_of(request, completion) for request, completion in self._heard)
+    def _replies(self, first: int = 0) -> deque[dict[str, Any]]:
+        return deque(content_of(request, completion) for request, completion in self._heard[first:])
 
-    def _answers(self) -> deque[dict[str, Any]]:
-        return deque({"key": key, "text": text} for key, text in self._told)
+    def _answers(self, first: int = 0) -> deque[dict[str, Any]]:
+        return deque({"key": key, "text": text} for key, text in self._told[first:])
 
     def _end(self, ending: Ending) -> None:
         """Where there is a journal, a dialog is over when that is durable; one that was cut short is not over."""
@@ -319,6 +328,7 @@ class Performance:
             self._simulation.turns += 1
             self._heard.clear()
             self._told.clear()
+            self._settled = _NOTHING
 
     def __repr__(self) -> str:
         return f"<Performance {self.number} of {self.dialog.id}, {len(self.dialog)} turns>"

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 from ..completion import Backend
 from ..dialog import Dialog, Ending, Event
 from ..journal.entry import encoded_fact, fact_of
-from ..messages import DialogStarted, Fact, Forked, Instructed, Record, Thought, ToolCalled, ToolReturned, Uttered
+from ..messages import (
+    DialogStarted,
+    Fact,
+    Forked,
+    Instructed,
+    Noted,
+    Record,
+    Thought,
+    ToolCalled,
+    ToolReturned,
+    Uttered,
+)
 from ..seeds import derive
 from .past import Past
 
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fork", "own_seed"]
 
-Shared = Uttered | Thought | Instructed | ToolCalled | ToolReturned
+Shared = Uttered | Thought | Noted | Instructed | ToolCalled | ToolReturned
 _FORK = "$fork"
 
 
@@ -139,7 +150,9 @@ def _fact(event: Event) -> Shared | None:
             return Instructed(agent, event.actionLabel or "", str(content), event.action == "instruct-persist")
         case "tool" if isinstance(content, dict):
             return _tool(agent, event.actionLabel, content)
-    return None
+        case "tool" | "reply":
+            return None
+    return Noted(agent, event.actionLabel or "", event.action, event.actionLabel, content)
 
 
 def _tool(agent: str, label: str | None, content: dict[str, Any]) -> ToolCalled | ToolReturned:

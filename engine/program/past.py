@@ -156,6 +156,9 @@ class _Reader:
                 self.told += self.answers
                 self._forget()
             case DialogEnded():
+                if fact.reason not in _BROKEN_OFF:  # what was asked at the end, when the last turn was over
+                    self.heard += self.replies
+                    self.told += self.answers
                 self._forget()  # of a turn that failed nothing is used, should the dialog be taken up again
             case Forked():
                 self.calls = self.first_call = fact.turn

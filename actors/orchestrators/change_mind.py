@@ -1,0 +1,39 @@
+"""An orchestrator that now and then has its agent change its mind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from ...engine.dialog import Dialog
+from .orchestrator import Advice
+from .rule import CHECKED, Rule
+
+__all__ = ["ChangeMindOrchestrator"]
+
+
+def _several(value: Any) -> Any:
+    return () if value is None else (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, config=CHECKED)
+class ChangeMindOrchestrator(Rule):
+    """Before each of its agent's turns it says, with `probability`, to change one's mind; in a dialog `max_times`.
+
+    reasons: of which one is given, chosen at random. max_times: None, or 0, is no limit.
+    """
+
+    probability: Annotated[float, Field(ge=0, le=1)] = 0.3
+    reasons: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    max_times: Annotated[int, Field(ge=0)] | None = 1
+
+    def instruct(self, dialog: Dialog, utterance: str) -> Advice:
+        draw = self.random.random()  # also when nothing can come of it: a turn's choices depend on no other turn
+        if draw >= self.probability or (self.max_times and self.given >= self.max_times):
+            return None
+        text = "Change your mind completely in this reply."
+        if self.reasons:
+            text += f" Your reason: {self.random.choice(self.reasons)}"
+        return text
