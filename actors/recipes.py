@@ -20,7 +20,7 @@ from ..engine.dialog import Context, Dialog
 from ..engine.errors import CodeMissing, JournalInvalid, SetupError
 from .agent import Agent
 from .mcp_server import MCPServer
-from .orchestrators import orchestrators_by_name
+from .orchestrators import Check, Drift, DriftRule, PlanStep, orchestrators_by_name
 from .personas import Persona
 from .prompts import Prompts
 from .scenario import Scenario
@@ -47,6 +47,10 @@ _OWN: tuple[type, ...] = (
     Prompts,
     RoundRobin,
     *orchestrators_by_name().values(),
+    PlanStep,
+    Check,
+    Drift,
+    DriftRule,
 )
 
 
@@ -243,17 +247,20 @@ def _names(value: Any) -> set[str]:
 
 
 def _is_code(thing: object) -> bool:
-    return isinstance(thing, type | FunctionType | BuiltinFunctionType | MethodType) or _is_backend(thing)
+    return isinstance(thing, type | FunctionType | BuiltinFunctionType | MethodType) or bool(_service(thing))
 
 
-def _is_backend(thing: Any) -> bool:
-    return not isinstance(thing, type) and hasattr(thing, "name") and hasattr(thing, "complete")
+def _service(thing: Any) -> str:
+    """Whether it is a backend or an embedder, which may hold a key, so that a journal has its name only."""
+    if isinstance(thing, type) or not hasattr(thing, "name"):
+        return ""
+    return "backend" if hasattr(thing, "complete") else "embedder" if hasattr(thing, "embed") else ""
 
 
 def _name(thing: Any) -> str:
-    """The name of a function or class, or of a backend; other objects have none."""
-    if _is_backend(thing):
-        return f"backend {thing.name}"
+    """The name of a function or class, or of a backend or embedder; other objects have none."""
+    if service := _service(thing):
+        return f"{service} {thing.name}"
     owner = getattr(thing, "__self__", None)
     if _is_code(thing) and (owner is None or isinstance(owner, ModuleType)):
         return f"{thing.__module__}:{thing.__qualname__}"

@@ -42,10 +42,7 @@ def model(lines: Lines | None = None, heard: Heard | None = None) -> ScriptedBac
     def answer(request: CompletionRequest) -> Completion:
         if heard is not None:
             heard.requests.append(request)
-        if callable(lines):
-            said = lines(request)
-        else:
-            said = next(coming, f"This is line {request.sequence}.")
+        said = lines(request) if callable(lines) else next(coming, f"This is line {request.sequence}.")
         return said if isinstance(said, Completion) else Completion(text=said, usage=Usage(2, 1))
 
     return ScriptedBackend(answer)

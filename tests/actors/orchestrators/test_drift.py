@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ async def test_chance_moves_it_by_no_more_than_a_step_from_turn_to_turn() -> Non
     dialog, _ = await rehearsed(DriftOrchestrator({"mood": Drift(step=0.5)}), turns=40)
 
     values = [content["mood"] for content in contents(dialog, "drift")]
-    moves = [abs(after - before) for before, after in zip(values, values[1:], strict=False)]
+    moves = [abs(after - before) for before, after in pairwise(values)]
     assert values[0] == 5
     assert all(0 < move <= 0.5 + 1e-3 for move in moves)
 
