@@ -100,7 +100,6 @@ class TestWhatAModelIsTold:
             "price",
         ]
 
-
     async def test_an_argument_without_a_type_takes_any_json(self) -> None:
         def verify(user_id):  # type: ignore[no-untyped-def]
             return {"user": user_id}

@@ -19,7 +19,7 @@ from playact.actors.orchestrators import (
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Completion, CompletionRequest, Dialog, Instruction, Noted, Simulation, Usage, Uttered
 from playact.engine.digest import DatasetDigest
-from playact.engine.errors import BackendUnavailable
+from playact.engine.errors import ReplyInvalid
 from playact.engine.program.archive import digest_in
 from playact.engine.retry import Retry
 from playact.engine.seeds import generator
@@ -196,14 +196,14 @@ async def test_a_fork_goes_on_from_what_was_noted() -> None:
 
 
 async def test_when_a_turn_is_taken_again_the_orchestrator_is_not_asked_again() -> None:
-    """The speaker's call fails for good; the turn is tried once more, from after the advice."""
+    """The reply to the speaker is of no use; the turn is tried once more, from after the advice."""
     failures = iter([True])
 
     def reply(request: CompletionRequest) -> str:
         if request.messages[0].text.startswith("A word"):
             return f"word {request.sequence}"
         if request.messages[0].text.startswith("You are Eve") and len(request.messages) > 2 and next(failures, False):
-            raise BackendUnavailable("scripted", "the connection was cut")
+            raise ReplyInvalid("scripted", "the reply is not JSON")
         return f"Line {request.sequence}."
 
     model = ScriptedBackend(reply)
