@@ -7,11 +7,12 @@ would cost every call. There is no second try but one: see `HttpWire.post`.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Mapping
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ..engine.errors import BackendError, BackendUnavailable, ReplyInvalid, SetupError
 from .http_answer import Answer, presentable
@@ -21,6 +22,9 @@ from .http_stream import BodyStream
 __all__ = ["HttpWire"]
 
 _CONNECT_S = 30.0
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_PLAIN = "/%:@!$&'()*+,;=?"  # what an address may have as it is; a percent sign is of what was quoted before
 
 
 class HttpWire:
@@ -53,7 +57,7 @@ class HttpWire:
         self._look_up = asyncio.Lock()
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
-        target = address.path + (f"?{address.query}" if address.query else "")
+        target = quote(address.path + (f"?{address.query}" if address.query else ""), safe=_PLAIN)
         self._fixed = {"host": address.netloc, "connection": "keep-alive" if keeps_connections else "close"}
         self._line = f"POST {target} HTTP/1.1\r\n"
         self._headers = {"accept": "application/json", **headers, **self._fixed}
@@ -174,8 +178,8 @@ class HttpWire:
 
     def _written(self, headers: Mapping[str, str]) -> bytes:
         for name, value in headers.items():
-            if not value.isascii() or "\r" in value or "\n" in value:
-                raise SetupError(f"{self._backend}: the header {name} has a character that no header may have")
+            if not _VALUE.fullmatch(value) or not _TOKEN.fullmatch(name):
+                raise SetupError(f"{self._backend}: the header {name!r} has a character that no header may have")
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return (self._line + lines).encode("ascii")
 

@@ -58,7 +58,7 @@ def file(path: Path, *, is_own: bool) -> Layer:
 
     Raises `FileInvalid` for one that cannot be read, `SettingInvalid` for what is no setting.
     """
-    if not path.exists() or path.is_dir():
+    if not path.is_file():  # a pipe would keep everybody waiting
         raise FileInvalid(str(path), None, "is no settings file; PLAYACT_SETTINGS names it")
     try:
         said = TomlConfigSettingsSource(_Sources, path).toml_data
@@ -68,6 +68,8 @@ def file(path: Path, *, is_own: bool) -> Layer:
         raise FileInvalid(str(path), None, "is not UTF-8 text") from error
     except tomllib.TOMLDecodeError as error:
         raise FileInvalid(str(path), None, f"is not TOML: {error}") from error
+    except RecursionError:
+        raise FileInvalid(str(path), None, "is nested deeper than any settings are") from None
     if is_own:
         for key in [key for key in said if key in Settings.model_fields and key not in _HARMLESS]:
             reason = "may not be set from the current folder, which may be anybody's; set it in your own settings file"

@@ -194,6 +194,24 @@ class TestSettings:
         headers = server.asked[0].headers
         assert (headers["X-Team"], headers["Authorization"], headers["User-Agent"]) == ("ours", "Basic abc", "cafe")
 
+    @pytest.mark.parametrize(
+        "headers", [{"X-Team": "a\r\nb: c"}, {"X-Team": "\0"}, {"X\r\nTeam": "a"}, {"X-Team": "\u00e9"}]
+    )
+    async def test_a_header_that_would_break_a_request_is_refused(
+        self, server: ChatServer, transport: Transport, headers: dict[str, str]
+    ) -> None:
+        if transport == "sdk":
+            pytest.skip("the vendor's own client refuses them in its own words")
+
+        with pytest.raises(SetupError, match="has a character that no header may have"):
+            await OpenAIBackend("m", transport=transport, base_url=server.base_url, headers=headers).open()
+
+    async def test_an_address_may_have_letters_of_any_language(self, server: ChatServer, opened: Opener) -> None:
+        async with opened(base_url=f"{server.base_url}/café/a%20b") as backend:
+            await backend.complete(HELLO)
+
+        assert server.asked[0].path == "/v1/café/a b/chat/completions"
+
     async def test_openai_wants_a_key(self, transport: Transport) -> None:
         with pytest.raises(KeyMissing, match="OPENAI_API_KEY"):
             await OpenAIBackend("m", transport=transport).open()

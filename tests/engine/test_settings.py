@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -198,6 +199,7 @@ def test_what_is_wrong_in_the_environment_is_one_line(
         ('stop = "x"', "settings.toml:1: `stop` must be a valid array"),
         ("stop = [1]", "settings.toml:1: `stop` must be a valid string"),
         ("extra = 2026-11-24", "settings.toml:1: `extra` must be an object"),
+        ("stop = " + "[" * 5000, "is nested deeper than any settings are"),
         ("concurrency = 0", "settings.toml:1: `concurrency` must be greater than or equal to 1"),
     ],
 )
@@ -211,6 +213,13 @@ def test_a_file_that_is_no_text_is_told(place: Place) -> None:
     place.users.write_bytes(b"model = '\xff'")
 
     assert refused() == f"{place.users}: is not UTF-8 text"
+
+
+def test_a_pipe_is_no_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("PLAYACT_SETTINGS", str(tmp_path / "pipe"))
+
+    assert refused() == f"{tmp_path / 'pipe'}: is no settings file; PLAYACT_SETTINGS names it"
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that not even root can read is wanted")
