@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationInfo
+
 from ...engine.digest import versions_of
 from ...engine.errors import PromptInvalid
 
@@ -106,14 +108,17 @@ class Prompts(Mapping[str, str]):
 PACKAGED = Prompts()
 
 
-def prompts_of(value: Any) -> Prompts:
-    """For fields of specifications: what `Prompts.of` takes, or None. Raises ValueError."""
+def prompts_of(value: Any, info: ValidationInfo) -> Prompts:
+    """For fields of specifications: what `Prompts.of` takes, or None. Raises ValueError.
+
+    What is read from a file looks for folders and files beside it, where the `context` of validation has its `folder`.
+    """
     if isinstance(value, Prompts):
         return value
     if not isinstance(value, str | Path | Mapping | None):
         raise ValueError("prompts are a folder of templates, or texts or files by name")  # noqa: TRY004  # for pydantic
     try:
-        return PACKAGED if value is None else Prompts.of(value)
+        return PACKAGED if value is None else Prompts.of(value, base=(info.context or {}).get("folder"))
     except PromptInvalid as error:
         raise ValueError(str(error)) from error
 

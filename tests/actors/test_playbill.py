@@ -54,7 +54,7 @@ def test_the_dialogs_take_the_contexts_in_turn(tmp_path: Path) -> None:
         (("role:", "rolle:"), 2, "unknown key `rolle`; did you mean `role`?"),
         (("location:", "locatoin:"), 7, "unknown key `locatoin`; did you mean `location`?"),
         (("    orchestrators:", "    orchestrator:"), 3, "unknown key `orchestrator`; did you mean `orchestrators`?"),
-        (("{max:", "{mx:"), 3, "unknown key `mx`; did you mean `max`?"),
+        (("{max:", "{mx:"), 4, "unknown key `mx`; did you mean `max`?"),
         (("max_turns: 5", "max_turns: none"), 9, "max_turns: input should be a valid integer"),
         (("max_turns: 5", "max_turns: 0"), 9, "max_turns: input should be greater than or equal to 1"),
         (("LengthOrchestrator", "LongOrchestrator"), 3, "cast[0].orchestrators: an orchestrator is one of"),

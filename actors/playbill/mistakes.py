@@ -1,0 +1,48 @@
+"""What is wrong in a scenario file, in one line: where it is, and what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+
+from ...engine.errors import FileInvalid
+from .document import Node
+from .schema import keys_at
+
+__all__ = ["explained"]
+
+_UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
+_MOST_KEYS = 16  # of those that are listed when none is close
+
+Location = Sequence[int | str]
+
+
+def explained(path: str, root: Node, error: ValidationError) -> FileInvalid:
+    """The problem that lies deepest in the file: of a choice between kinds, that is the one that was meant."""
+    problems = error.errors(include_url=False)
+    problem = max(problems, key=lambda each: (each["type"] in _UNKNOWN_KEY, len(_in_file(root, each["loc"]))))
+    place, line, node = root.at(problem["loc"])
+    if problem["type"] in _UNKNOWN_KEY:
+        key = str(problem["loc"][-1])
+        found = node.line_of(key)
+        return FileInvalid(path, found or line, _unknown_key(key, problem["loc"][:-1]))
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if problem["type"] == "string_type" and node.text:
+        message = f"{message}; put it in quotes, as in '{node.text}'"
+    return FileInvalid(path, line, f"{place}: {message}" if place else message)
+
+
+def _in_file(root: Node, location: Location) -> Location:
+    """Its parts that are in the file, or that is missing there; not the names of kinds that were tried."""
+    return [part for place, part in enumerate(location) if root.at(location[:place]) != root.at(location[: place + 1])]
+
+
+def _unknown_key(key: str, location: Location) -> str:
+    known = keys_at(location)
+    if close := get_close_matches(key, known, 1):
+        return f"unknown key `{key}`; did you mean `{close[0]}`?"
+    listed = ", ".join(known[:_MOST_KEYS]) + (", …" if len(known) > _MOST_KEYS else "")
+    return f"unknown key `{key}`; known here: {listed}"
