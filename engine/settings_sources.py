@@ -58,7 +58,7 @@ def file(path: Path, *, is_own: bool) -> Layer:
 
     Raises `FileInvalid` for one that cannot be read, `SettingInvalid` for what is no setting.
     """
-    if not path.is_file():  # a pipe would keep everybody waiting
+    if not path.is_file() and path != Path(os.devnull):  # a pipe would keep everybody waiting
         raise FileInvalid(str(path), None, "is no settings file; PLAYACT_SETTINGS names it")
     try:
         said = TomlConfigSettingsSource(_Sources, path).toml_data

@@ -215,7 +215,8 @@ class Document:
 
 
 def _line(event: Event) -> int:
-    return int(event.start_mark.line) + 1
+    mark: Any = event.start_mark  # it is always there, which its types do not know
+    return int(mark.line) + 1
 
 
 def _meant(text: str) -> Any:

@@ -165,7 +165,14 @@ def test_a_number_where_text_is_meant_is_told_to_be_quoted(tmp_path: Path) -> No
     assert refusal.value.reason.endswith("; put it in quotes, as in '7'")
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda one: st.lists(one) | st.dictionaries(st.text(), one), max_leaves=20))  # fmt: skip
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+    max_leaves=20,
+)
+
+
+@given(values)
 def test_whatever_is_written_as_yaml_is_read_as_it_was(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
     folder = tmp_path_factory.mktemp("yaml")
 
