@@ -9,6 +9,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from .new_command import templates
+
 __all__ = ["add_commands"]
 
 _MOST = 10**12
@@ -19,6 +21,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     """Each command leaves its name in `command`."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, help_text, add in (
+        ("new", "write a scenario file to begin with", _add_new),
         ("run", "play the dialogs of a scenario file", _add_run),
         ("resume", "go on with a run that was broken off", _add_resume),
         ("status", "where a run stands, also while it goes on", _add_status),
@@ -32,6 +35,13 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         command = commands.add_parser(name, help=help_text)
         command.set_defaults(command=name)
         add(command)
+
+
+def _add_new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, nargs="?", default=Path("scenario.yaml"), metavar="FILE.yaml")
+    parser.add_argument("--template", choices=templates(), default="two", help="what to begin with (two)")
+    parser.add_argument("--force", action="store_true", help="replace FILE.yaml when it is there already")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of scenario files, and stop there")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

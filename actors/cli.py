@@ -87,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _new(options: argparse.Namespace) -> int:
+    from .new_command import new, print_schema
+
+    return print_schema() if options.schema else new(options.path, options.template, overwrites=options.force)
+
+
 def _run(options: argparse.Namespace) -> int:
     from .run_command import RunCommand
 
@@ -219,6 +225,7 @@ def _fetch(_: argparse.Namespace) -> int:
 
 
 _COMMANDS = {
+    "new": _new,
     "run": _run,
     "resume": _resume,
     "status": _status,
