@@ -97,9 +97,11 @@ class Agent:
     response_schema: the form of its replies, a JSON schema or a pydantic model. A turn's text is then the JSON of the
         value; small slips are put right, and a reply that does not fit is asked for again, with the problem, at most
         `corrections` times.
+    corrections: how often in a turn it is told what does not fit, and asked again.
     think: asks the model to reason first, where the backend can; "low", "medium" or "high" says how much.
     thinking_pattern: a regular expression for thoughts that stand among the words; None takes all for words.
     can_finish: whether it may end the dialog (by the marker that the prompt tells it).
+    orchestrators: they advise it before it speaks, in this order.
     system_prompt: used as it is, instead of the prompt made of all this.
     prompt_style: whether that prompt is "short", for models that lose the thread, or "full"; None leaves it to the
         backend, which knows its model.
@@ -107,6 +109,7 @@ class Agent:
         as `persona_agent.j2`, or texts or files by name. See `Prompts`.
     preprocess, postprocess: applied to every text it hears, and once to every text it says.
     model: "backend:model" or a Backend; None for the simulation's own.
+    model_parameters: how its model samples; what is left out is as the simulation says.
     """
 
     persona: Persona | None = None
