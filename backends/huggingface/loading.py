@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +16,8 @@ from transformers.utils import logging as _logging
 
 from ...engine.errors import SetupError
 from ..http_answer import presentable
+from ..reply_text import MARKS
 from .attention import ATTENTION, StepAttention, register
-from .reading import MARKS
 from .slots import SlotCache
 from .step import Standing, StepMap
 
@@ -61,6 +62,13 @@ def load_model(
 ) -> LoadedModel:
     """Takes seconds: call it in a worker thread. Raises `SetupError` when there is no such model or it cannot run here;
     `ModuleNotFoundError` when a package is missing."""
+    # Each thread that computes keeps helpers of its own as long as it lives, and where there are more of them than
+    # processors OpenMP lets them sleep between two operations: each step of the model then takes a third longer.
+    with ThreadPoolExecutor(1, "playact loads a model") as thread:
+        return thread.submit(_load, source, device, dtype, trust_remote_code, context_tokens).result()
+
+
+def _load(source: str, device: str, dtype: str, trust_remote_code: bool, context_tokens: int | None) -> LoadedModel:
     where = _device(device)
     kind = _dtype(dtype, where)
     path = Path(source).expanduser()

@@ -18,7 +18,7 @@ from threading import Condition, Thread
 
 import torch
 
-from ...engine.errors import BackendRefused, BackendUnavailable
+from ...engine.errors import BackendRefused, BackendUnavailable, ReplyInvalid
 from ..http_answer import presentable
 from .loading import LoadedModel
 from .prefixes import Prefixes
@@ -169,7 +169,9 @@ class Loop:
             row.take(token, logprob)
         except Exception as error:  # of this row alone, such as a grammar that has come to no end
             self._leave(row)
-            row.fail(BackendRefused(self._backend, f"the reply cannot go on: {presentable(str(error))}"))
+            if not isinstance(error, ReplyInvalid):
+                error = BackendRefused(self._backend, f"the reply cannot go on: {presentable(str(error))}")
+            row.fail(error)
             return
         self._tally["completion_tokens"] += 1
         if row.finish is not None:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from ...engine.completion import Completion, Delta, FinishReason, TokenLogprob, Usage
+from ..reply_text import ReplyText
 from .guidance import Allowed, Guide
 from .loading import LoadedModel
-from .reading import Reader
 from .sampling import Sampling
 from .step import Standing
 from .ticket import Ticket
@@ -26,11 +26,10 @@ class Row:
         ticket: Ticket,
         ids: list[int],
         sampling: Sampling,
-        reader: Reader,
+        reply: ReplyText,
         *,
         model: LoadedModel,
         age: int,
-        call_ids: str,
         streams: bool,
         guide: Guide | None = None,
     ) -> None:
@@ -48,11 +47,10 @@ class Row:
         if sampling.is_penalised:
             self.said.update(dict.fromkeys(ids, 0))
         self.finish: FinishReason | None = None
-        self._reader = reader
+        self._reply = reply
         self._words = _Words(model.tokenizer, model.silent)
         self._eos = frozenset() if sampling.ignore_eos and guide is None else model.eos
         self._most = min(sampling.max_tokens, model.context - len(ids))
-        self._call_ids = call_ids
         self._streams = streams
         self._sent = (0, 0)
         self._logprobs: list[TokenLogprob] = []
@@ -68,7 +66,7 @@ class Row:
 
         A grammar that fails, fails the row when its token comes.
         """
-        if self._guide is None or self._reader.is_thinking:
+        if self._guide is None or self._reply.is_thinking:
             return None
         try:
             return self._guide.allowed()
@@ -77,23 +75,23 @@ class Row:
             return None
 
     def take(self, token: int, logprob: float | None) -> None:
-        """The next token of the reply. Raises `ValueError` when its grammar has gone wrong."""
+        """The next token of the reply. Raises `ValueError` when its grammar has gone wrong, and `ReplyInvalid`."""
         if self._broken is not None:
             raise self._broken
         self.generated += 1
         if token in self._eos:
             self._end("stop")
             return
-        guide = None if self._reader.is_thinking else self._guide
+        guide = None if self._reply.is_thinking else self._guide
         self.ids.append(token)
         if self.sampling.is_penalised:
             self.said[token] += 1
         if logprob is not None:
             self._logprobs.append(TokenLogprob(self._words.of([token]), logprob))
-        self._reader.feed(self._words.add(token))
+        self._reply.feed(self._words.add(token))
         if guide is not None:
             guide.take(token)
-        if self._reader.is_stopped or (guide is not None and guide.is_over):
+        if self._reply.is_stopped or (guide is not None and guide.is_over):
             self._end("stop")
         elif self.generated >= self._most:
             self._end("length")
@@ -108,22 +106,21 @@ class Row:
         self.ticket.put(error)
 
     def _end(self, finish: FinishReason) -> None:
-        reader = self._reader
-        reader.feed(self._words.rest())
-        reader.finish(self._call_ids)
-        self.finish = "tool_calls" if reader.tool_calls else finish
+        reply = self._reply
+        reply.feed(self._words.rest(), is_last=True)
+        self.finish = "tool_calls" if reply.tool_calls else finish
         self._completion = Completion(
-            text=reader.text,
-            thinking=reader.thinking,
-            tool_calls=reader.tool_calls,
+            text=reply.text,
+            thinking=reply.thinking,
+            tool_calls=reply.tool_calls,
             usage=Usage(self.prompt_length, self.generated, self.cached),
             finish=self.finish,
             logprobs=tuple(self._logprobs),
         )
 
     def _send(self, completion: Completion | None = None) -> None:
-        text, thinking = self._reader.text[self._sent[0] :], self._reader.thinking[self._sent[1] :]
-        self._sent = len(self._reader.text), len(self._reader.thinking)
+        text, thinking = self._reply.text[self._sent[0] :], self._reply.thinking[self._sent[1] :]
+        self._sent = len(self._reply.text), len(self._reply.thinking)
         if text or thinking or completion is not None:
             self.ticket.put(Delta(text, thinking, completion))
 

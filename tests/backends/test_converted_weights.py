@@ -42,6 +42,19 @@ def test_the_folder_is_made_once_and_has_all_that_a_chat_model_needs(
     assert capfd.readouterr() == ("", "")
 
 
+def test_another_file_of_the_same_name_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_convert_apart", lambda source, folder: folder.mkdir())
+    file = tmp_path / "small.gguf"
+    monkeypatch.setenv("PLAYACT_WEIGHTS", str(file))
+
+    file.write_bytes(b"one")
+    first = converted_weights("test")
+    file.write_bytes(b"another")
+    second = converted_weights("test")
+
+    assert first != second
+
+
 @pytest.mark.engine
 def test_a_file_that_is_no_model_is_one_line_and_leaves_nothing(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -61,7 +74,7 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "file").touch()
     monkeypatch.setenv("PLAYACT_CACHE", str(tmp_path / "file" / "cache"))
 
-    with pytest.raises(SetupError, match="cannot be stored"):
+    with pytest.raises(SetupError, match=r"cannot be stored.*PLAYACT_CACHE may name another place"):
         converted_weights("test")
 
 

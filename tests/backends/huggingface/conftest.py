@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from playact.backends.converted_weights import converted_weights
 from playact.backends.huggingface import HuggingFaceBackend
 from playact.backends.huggingface.loading import LoadedModel, load_model
 from playact.backends.weights import find_weights
@@ -19,10 +20,9 @@ Opener = Callable[..., AbstractAsyncContextManager[HuggingFaceBackend]]
 
 @pytest.fixture(scope="session")
 def loaded() -> LoadedModel:
-    weights = find_weights()
-    if weights is None:
+    if find_weights() is None:
         pytest.skip("the weights are not here; run `playact models fetch`")
-    return load_model(str(weights), device="cpu", dtype="float32")
+    return load_model(str(converted_weights("huggingface")), device="cpu", dtype="float32")
 
 
 @pytest.fixture(scope="session")

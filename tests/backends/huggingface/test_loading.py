@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from playact.backends import huggingface
-from playact.backends.huggingface import HuggingFaceBackend, backend
+from playact.backends import converted_weights, huggingface
+from playact.backends.huggingface import HuggingFaceBackend
 from playact.backends.huggingface.loading import load_model
 from playact.engine.errors import ExtraMissing, SetupError, WeightsMissing
 from playact.engine.models import backend_named
@@ -112,7 +112,7 @@ async def test_a_strict_template_is_no_hindrance(tmp_path: Path, opened: Opener)
 
 @pytest.mark.anyio
 async def test_missing_weights_and_packages_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "find_weights", lambda: None)
+    monkeypatch.setattr(converted_weights, "find_weights", lambda weights: None)
     with pytest.raises(WeightsMissing, match="playact models fetch"):
         await HuggingFaceBackend().open()
 
