@@ -120,17 +120,18 @@ def _sample(logits: torch.Tensor, rows: Sequence[Drawn], likeliest: torch.Tensor
     def column(values: Sequence[float]) -> torch.Tensor:
         return torch.tensor(values, dtype=logits.dtype, device=logits.device)[:, None]
 
-    scaled = logits / column([sampling.temperature for sampling in wanted])
+    # In place: the pages of another tensor of this size would take longer than what is done with them.
+    scaled = logits.div_(column([sampling.temperature for sampling in wanted]))
     most = scaled.gather(-1, likeliest[:, None])
-    weights = (scaled - most).exp_()
+    weights = scaled.sub_(most).exp_()
     filtered = [place for place, sampling in enumerate(wanted) if sampling.is_filtered]
     if filtered:
         every = len(filtered) == len(rows)
         some = weights if every else weights[filtered]
-        some = some.masked_fill_(some < _least([wanted[place] for place in filtered], some), 0)
+        some.masked_fill_(some < _least([wanted[place] for place in filtered], some), 0)
         if not every:
             weights[filtered] = some
-    reached = weights.cumsum(-1)
+    reached = weights.cumsum_(-1)
     luck = noise([sampling.seed for sampling in wanted], [row.generated for row in rows])
     aim = reached[:, -1:] * torch.from_numpy(luck).to(dtype=logits.dtype, device=logits.device)[:, None]
     tokens = torch.searchsorted(reached, aim, right=True)[:, 0]
