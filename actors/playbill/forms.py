@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..agent import Agent
 from ..mcp_server import MCPServer
 from ..orchestrators import orchestrators_by_name
 from ..prompts import packaged_names
@@ -15,13 +16,13 @@ JSON = dict[str, Any]
 FormOf = Callable[[Any, JSON], JSON]  # a reference to the form of a class
 
 
-def forms_of(definitions: JSON, form_of: FormOf) -> Iterator[tuple[str, str, JSON]]:
-    """Owner ("" is the file itself), field and form; classes that they refer to are put among the definitions."""
+def forms_of(playbill: type, definitions: JSON, form_of: FormOf) -> Iterator[tuple[type, str, JSON]]:
+    """Class, field and form; classes that they refer to are put among the definitions."""
     named = _by_name(orchestrators_by_name(), definitions, form_of)
-    yield "Agent", "orchestrators", _one_or_more(named)
-    yield "Agent", "tools", _one_or_more(_only("mcp", form_of(MCPServer, definitions)))
-    yield "Agent", "response_schema", {"type": ["object", "null"]}
-    for owner in ("", "Agent"):
+    yield Agent, "orchestrators", _one_or_more(named)
+    yield Agent, "tools", _one_or_more(_only("mcp", form_of(MCPServer, definitions)))
+    yield Agent, "response_schema", {"type": ["object", "null"]}
+    for owner in (playbill, Agent):
         yield owner, "prompts", _prompts()
 
 

@@ -46,10 +46,9 @@ def schema() -> JSON:
 
     whole = Playbill.model_json_schema(schema_generator=_Forms)
     definitions: JSON = whole.setdefault("$defs", {})
-    owners = {"": whole, **definitions}
-    for owner, name, form in forms_of(definitions, form_of):
-        field = owners[owner]["properties"].get(name, {})
-        owners[owner]["properties"][name] = form | {key: field[key] for key in ("description",) if key in field}
+    for owner, name, form in forms_of(Playbill, definitions, form_of):
+        properties = whole["properties"] if owner is Playbill else definitions[owner.__name__]["properties"]
+        properties[name] = form | {"description": _said_of(owner).get(name, "")}
     return {"$schema": _DIALECT, **whole, "title": "A scenario file of playact"}
 
 
@@ -107,9 +106,7 @@ def _told(form: JSON, kind: type) -> JSON:
     """With what the docstrings of a class say of it and of its fields, and without what nobody needs to read."""
     if "properties" not in form:
         return form
-    entries: dict[str, str] = {}
-    for each in reversed(kind.__mro__):
-        entries |= _entries(inspect.cleandoc(each.__doc__ or "").splitlines())
+    entries = _said_of(kind)
     properties = {
         name: {key: value for key, value in field.items() if key not in _NOISE}
         | ({"description": entries[name]} if name in entries and "description" not in field else {})
@@ -117,6 +114,14 @@ def _told(form: JSON, kind: type) -> JSON:
     }
     summary = inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0]
     return {**form, "properties": properties, "description": " ".join(summary.split())}
+
+
+def _said_of(kind: type) -> Mapping[str, str]:
+    """What docstrings say of the fields of a class, and of those that it inherits."""
+    entries: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        entries |= _entries(inspect.cleandoc(each.__doc__ or "").splitlines())
+    return entries
 
 
 def _entries(lines: Iterable[str]) -> Mapping[str, str]:
