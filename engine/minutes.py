@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from .dialog import Dialog, Ending, Event, Turn
 from .messages import (
+    Carried,
     Consulted,
     Fact,
+    Generated,
     Instructed,
     Noted,
     Record,
@@ -27,7 +29,7 @@ def take_down(dialog: Dialog, fact: Fact) -> None:
     if type(fact) is Uttered:
         dialog.turns.append(Turn(speaker=fact.agent, text=fact.text))
         dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
-    elif type(fact) is Consulted:
+    elif type(fact) is Consulted or type(fact) is Generated:
         dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
 
 
@@ -71,4 +73,15 @@ def row_of(fact: Fact, timestamp: int) -> Event | None:
         case ToolReturned():
             output = {"name": fact.name, "output": fact.output, "call_id": fact.call_id}
             return Event(agent=fact.agent, action="tool", actionLabel="output", content=output, timestamp=timestamp)
+        case Generated():
+            made = fact.content if isinstance(fact.content, str) else dict(fact.content)
+            return Event(agent=fact.agent, action="generate", content=made, timestamp=timestamp)
+        case Carried():
+            return Event(
+                agent=fact.agent,
+                action=fact.action,
+                actionLabel=fact.label,
+                content=fact.content,
+                timestamp=fact.timestamp,
+            )
     return None

@@ -15,7 +15,7 @@ from .dialog import Dialog, Ending
 from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, ReplyUnfit, SetupError
 from .journal.journal import Diary
 from .log import logger
-from .messages import DialogEnded, DialogStarted, Fact, Record, Uttered
+from .messages import DialogEnded, DialogStarted, Fact, Generated, Record, Uttered
 from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
 from .resources import Resources
@@ -326,6 +326,10 @@ class Performance:
         take_down(self.dialog, fact)
         if type(fact) is Uttered:
             self._simulation.turns += 1
+            self._heard.clear()
+            self._told.clear()
+            self._settled = _NOTHING
+        elif type(fact) is Generated:
             self._heard.clear()
             self._told.clear()
             self._settled = _NOTHING
