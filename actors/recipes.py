@@ -23,6 +23,8 @@ from ..engine.performance import Playable
 from .agent import Agent
 from .generators.blueprint import Blueprint
 from .generators.making import Making
+from .generators.rewording import Rewording
+from .generators.writing import LLMDialogOutput, Writing
 from .mcp_server import MCPServer
 from .orchestrators import Check, Drift, DriftRule, PlanStep, orchestrators_by_name
 from .personas import Persona
@@ -52,6 +54,9 @@ _OWN: tuple[type, ...] = (
     RoundRobin,
     Blueprint,
     Making,
+    Writing,
+    Rewording,
+    LLMDialogOutput,
     *orchestrators_by_name().values(),
     PlanStep,
     Check,

@@ -2,14 +2,21 @@
 
 from .attribute_generator import AttributeModelGenerator, BaseAttributeModelGenerator
 from .commission import Commission
+from .dialog_generator import DialogGenerator, LLMDialogOutput
 from .generation import Generation, Report
 from .likeness import Likeness
+from .paraphraser import Paraphraser
+from .persona_dialog_generator import PersonaDialogGenerator
 from .persona_generator import ContextGenerator, PersonaGenerator
 from .population import Population, Quota
 
 __all__ = [
     "PersonaGenerator",
     "ContextGenerator",
+    "DialogGenerator",
+    "PersonaDialogGenerator",
+    "Paraphraser",
+    "LLMDialogOutput",
     "AttributeModelGenerator",
     "BaseAttributeModelGenerator",
     "Population",

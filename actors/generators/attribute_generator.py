@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
@@ -14,25 +14,25 @@ from pydantic import BaseModel
 from ...engine.attribute_classes import class_named
 from ...engine.attributes import AttributeModel
 from ...engine.budget import Budget
-from ...engine.completion import Backend, Parameters
+from ...engine.completion import Backend
 from ...engine.dialog import Dialog
 from ...engine.errors import GenerationIncomplete, JournalInvalid
 from ...engine.metadata import Metadata
 from ...engine.program.archive import dialogs_in
-from ...engine.program.resumption import config_in, name_of
+from ...engine.program.resumption import config_in
 from ...engine.simulation import Simulation
 from .blueprint import Blueprint, attributes_of, refuse_unknown
 from .commission import Commission, Repeats
 from .generation import Generation
 from .population import Population
 from .prompts import instructions
+from .sampling import model_entry, parameters_of
 
 __all__ = ["AttributeModelGenerator", "BaseAttributeModelGenerator", "GenerateOptions"]
 
 T = TypeVar("T", bound=BaseModel)
 _PARAMETERS = frozenset(("given", "generated_attributes", "extra_instructions", "model", "system_prompt", "llm_prompt"))
 _KEYS = _PARAMETERS | {"class", "rules", "model_parameters"}
-_SAMPLING = {"temperature", "top_p", "max_tokens", "stop", "frequency_penalty", "presence_penalty"}
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -106,7 +106,7 @@ class AttributeModelGenerator(Generic[T]):
             system_prompt=instructions(system, extra_instructions),
             prompt=llm_prompt,
             model=model,
-            model_parameters=_parameters(llm_kwargs),
+            model_parameters=parameters_of(llm_kwargs),
         )
         if isinstance(generated_attributes, Mapping):
             self.set(**generated_attributes)
@@ -147,8 +147,10 @@ class AttributeModelGenerator(Generic[T]):
         )
         return f"{self._blueprint.system_prompt}\n\n{asked}"
 
-    @overload  # type: ignore[overload-overlap]  # one object or a list, as sdialog has it
-    async def generate(self, n: Literal[1] = 1, **options: Unpack[GenerateOptions]) -> T: ...
+    @overload
+    async def generate(  # type: ignore[overload-overlap]  # one object or a list, as sdialog has it
+        self, n: Literal[1] = 1, **options: Unpack[GenerateOptions]
+    ) -> T: ...
     @overload
     async def generate(self, n: int | None, **options: Unpack[GenerateOptions]) -> list[T]: ...
     async def generate(self, n: int | None = 1, **options: Unpack[GenerateOptions]) -> T | list[T]:
@@ -265,14 +267,6 @@ def _says_nothing(kind: type[BaseModel], name: str) -> bool:
     return field.is_required() or (field.default_factory is None and field.default in (None, ""))
 
 
-def _parameters(llm_kwargs: Mapping[str, Any]) -> Parameters:
-    common = {name: value for name, value in llm_kwargs.items() if name in _SAMPLING}
-    if isinstance(common.get("stop"), str):
-        common["stop"] = (common["stop"],)
-    common |= {"stop": tuple(common["stop"])} if common.get("stop") else {}
-    return Parameters(**common, extra={name: value for name, value in llm_kwargs.items() if name not in _SAMPLING})
-
-
 def _finished(commission: Commission, content: Mapping[str, Any], dialog: Dialog) -> Any:
     """The object, with where it comes from."""
     blueprint = commission.blueprint
@@ -282,7 +276,7 @@ def _finished(commission: Commission, content: Mapping[str, Any], dialog: Dialog
     metadata = Metadata(
         version=dialog.version,
         timestamp=dialog.timestamp,
-        model=_model(blueprint, dialog) if commission.asks else None,
+        model=model_entry(dialog.model, blueprint.model, blueprint.model_parameters) if commission.asks else None,
         seed=dialog.seed,
         id=dialog.id if commission.id is None else commission.id,
         parentId=commission.parent_id,
@@ -290,12 +284,3 @@ def _finished(commission: Commission, content: Mapping[str, Any], dialog: Dialog
         notes=commission.notes,
     )
     return made.with_metadata(metadata)
-
-
-def _model(blueprint: Blueprint, dialog: Dialog) -> dict[str, Any]:
-    """The name of the model, and how it was told to sample for this."""
-    own = {name: value for name, value in asdict(blueprint.model_parameters).items() if value not in (None, (), {})}
-    extra = own.pop("extra", {})
-    model = dialog.model if isinstance(dialog.model, dict) else {"name": dialog.model}
-    name = model if blueprint.model is None else {"name": name_of(blueprint.model)}
-    return {**name, **own, **extra}

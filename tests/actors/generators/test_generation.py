@@ -51,7 +51,7 @@ def test_faults_delays_and_concurrency_change_nothing_in_what_comes_out(library:
         async with Simulation(model=model, concurrency=concurrency, clock=VirtualClock(), seed=1) as simulation:
             return await generator.generate(300, simulation=simulation, seed=5)
 
-    one, many = [anyio.run(under, *how, backend=backend, backend_options=options) for how in ((50, 1), (300, 2))]
+    one, many = [anyio.run(under, *how, backend=backend, backend_options=dict(options)) for how in ((50, 1), (300, 2))]
 
     assert one == many == plain
 
