@@ -218,9 +218,9 @@ class AttributeModelGenerator(Generic[T]):
         if unknown:
             raise ValueError(f"a generator has no {unknown[0]!r}; it has {', '.join(sorted(_KEYS))}")
         own = {name: content[name] for name in sorted(_PARAMETERS) if content.get(name) is not None}
-        kind = class_named(cls.family(), content.get("class") or cls.family().__name__)
+        kind = (class_named(cls.family(), content["class"]),) if content.get("class") else ()
         make: Any = cls
-        generator: Self = make(kind, **own, **(content.get("model_parameters") or {}))
+        generator: Self = make(*kind, **own, **(content.get("model_parameters") or {}))
         return generator.set(**(content.get("rules") or {}))
 
     def _commission(self, n: int | None, options: GenerateOptions) -> Commission:

@@ -37,10 +37,6 @@ class PersonaGenerator(AttributeModelGenerator[P]):
     ) -> None:
         super().__init__(persona, generated_attributes, extra_instructions, model, **more)
 
-    @classmethod
-    def family(cls) -> type[BaseModel]:
-        return Persona
-
 
 class ContextGenerator(AttributeModelGenerator[C]):
     """Generates contexts: `await ContextGenerator(Context(location="Mars Forward Base Alpha")).generate()`.
