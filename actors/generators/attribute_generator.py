@@ -14,12 +14,13 @@ from pydantic import BaseModel
 from ...engine.attribute_classes import class_named
 from ...engine.attributes import AttributeModel
 from ...engine.budget import Budget
+from ...engine.budget.prices import Prices
 from ...engine.completion import Backend
 from ...engine.dialog import Dialog
 from ...engine.errors import GenerationIncomplete, JournalInvalid
 from ...engine.metadata import Metadata
 from ...engine.program.archive import dialogs_in
-from ...engine.program.resumption import config_in
+from ...engine.program.resumption import Changes, config_in
 from ...engine.simulation import Simulation
 from .blueprint import Blueprint, attributes_of, refuse_unknown
 from .commission import Commission, Repeats
@@ -43,7 +44,8 @@ class GenerateOptions(TypedDict, total=False):
     max_attempts: how often an attribute is asked for, and how often an object is made that fails or repeats another.
     population: which attributes how many objects are to have; with counts it says how many there are, too.
     repeats: "avoid" (unless only rules decide), "refuse" or "allow"; see `Commission`.
-    simulation: the run to play in; else there is one of its own, with `model`, `concurrency`, `budget` and `journal`.
+    simulation: the run to play in; else there is one of its own, with `model`, `concurrency`, `budget`, `prices` and
+        `journal`.
     """
 
     temperature: float | None
@@ -58,6 +60,7 @@ class GenerateOptions(TypedDict, total=False):
     model: str | Backend | None
     concurrency: int | None
     budget: Budget | None
+    prices: Prices | str | Path | None
     journal: str | Path | None
 
 
@@ -166,7 +169,7 @@ class AttributeModelGenerator(Generic[T]):
                     objects.append(each)
         except GenerationIncomplete as error:
             raise GenerationIncomplete(tuple(objects), error.asked, error.short, error.reason) from None
-        return objects[0] if n == 1 else objects
+        return objects[0] if n == 1 and options.get("population") is None else objects
 
     def stream(self, n: int | None = None, **options: Unpack[GenerateOptions]) -> Generation[T]:
         """As `generate`, one object after the other, in flat memory; see `Generation`."""
@@ -177,6 +180,7 @@ class AttributeModelGenerator(Generic[T]):
             model=options.get("model") or self._blueprint.model,
             concurrency=options.get("concurrency"),
             budget=options.get("budget"),
+            prices=options.get("prices"),
             seed=options.get("seed"),
             journal=options.get("journal"),
             memo={"generation": commission.memo()} if options.get("journal") else None,
@@ -185,12 +189,16 @@ class AttributeModelGenerator(Generic[T]):
 
     @staticmethod
     async def resume(
-        journal: str | Path, *, model: str | Backend | None = None, code: Sequence[object] = ()
+        journal: str | Path,
+        *,
+        model: str | Backend | None = None,
+        code: Sequence[object] = (),
+        **changes: Unpack[Changes],
     ) -> Generation[Any]:
         """Goes on with a generation that was given a journal; hands out all of its objects, also those made before.
 
-        `code`: the functions and classes of your own that its rules use. Raises `JournalInvalid`, `CodeMissing`, and
-        `SetupError` when the model is needed, or is not that of the run.
+        `code`: the functions and classes of your own that its rules use. `changes`: as for `Simulation.resume`. Raises
+        `JournalInvalid`, `CodeMissing`, and `SetupError` when the model is needed, or is not that of the run.
         """
         path = Path(journal)
         memo = config_in(path).get("memo", {}).get("generation")
@@ -198,7 +206,7 @@ class AttributeModelGenerator(Generic[T]):
             raise JournalInvalid(str(path), "holds no generation of its own; resume its run with Simulation.resume")
         commission = Commission.from_memo(memo, code)
         earlier = await anyio.to_thread.run_sync(lambda: {str(each.id): each for each in dialogs_in(path, code=code)})
-        own = partial(Simulation.resume, path, model=model, code=code)
+        own = partial(Simulation.resume, path, model=model, code=code, **changes)
         return Generation(commission, partial(_finished, commission), own=own, earlier=earlier)
 
     @classmethod

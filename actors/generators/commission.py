@@ -88,10 +88,12 @@ class Commission:
 
     def memo(self) -> dict[str, Any]:
         """As JSON, for the journal."""
+        from ..recipes import plain
+
         return {
             "blueprint": self.blueprint.recipe,
             "n": self.n,
-            "population": None if self.population is None else self.population.to_dict(),
+            "population": None if self.population is None else plain(self.population.to_dict()),
             "seed": self.seed,
             "attempts": self.attempts,
             "repeats": self.repeats,
@@ -106,7 +108,7 @@ class Commission:
         from ..recipes import value_from
 
         try:
-            rows = memo["population"]
+            rows = value_from(memo["population"], code)
             blueprint = value_from(memo["blueprint"], code)
             population = None if rows is None else Population(rows)
             return cls(**{**memo, "blueprint": blueprint, "population": population})
