@@ -7,7 +7,9 @@ from .orchestrators import LengthOrchestrator, Orchestrator, SimpleReflexOrchest
 from .personas import Persona
 from .prompts import Prompts
 from .scenario import Scenario
-from .stage import RoundRobin, TurnPolicy
+from .seats import HumanSeat, ProxyAgent
+from .speech import Asides, Channel, Earshot, Hearing
+from .turn_taking import AddressedByName, Moderator, RoundRobin, ScriptedOrder, TurnPolicy, WeightedRandom
 
 __all__ = [
     "Agent",
@@ -22,4 +24,14 @@ __all__ = [
     "MCPServer",
     "TurnPolicy",
     "RoundRobin",
+    "WeightedRandom",
+    "AddressedByName",
+    "Moderator",
+    "ScriptedOrder",
+    "HumanSeat",
+    "ProxyAgent",
+    "Asides",
+    "Channel",
+    "Earshot",
+    "Hearing",
 ]

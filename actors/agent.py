@@ -19,6 +19,7 @@ from .mcp_server import MCPServer
 from .orchestrators import Orchestrator, orchestrators_by_name
 from .personas import Persona
 from .prompts import PACKAGED, RESPONSE_DETAILS, Prompts, prompts_of
+from .speech.channel import OwnChannels
 from .tools import Toolbox
 
 __all__ = ["Agent"]
@@ -100,6 +101,7 @@ class Agent:
     corrections: how often in a turn it is told what does not fit, and asked again.
     think: asks the model to reason first, where the backend can; "low", "medium" or "high" says how much.
     thinking_pattern: a regular expression for thoughts that stand among the words; None takes all for words.
+    channels: what its turns may be beside speech, such as "action" and "thought"; None for what the scenario says.
     can_finish: whether it may end the dialog (by the marker that the prompt tells it).
     orchestrators: they advise it before it speaks, in this order.
     system_prompt: used as it is, instead of the prompt made of all this.
@@ -111,6 +113,8 @@ class Agent:
     model: "backend:model" or a Backend; None for the simulation's own.
     model_parameters: how its model samples; what is left out is as the simulation says.
     """
+
+    prompt_template = "persona_agent"  # of every agent of a class; it has a short form too
 
     persona: Persona | None = None
     _: KW_ONLY
@@ -127,6 +131,7 @@ class Agent:
     corrections: Annotated[int, Field(ge=0)] = 2
     think: Think = False
     thinking_pattern: Annotated[str | None, AfterValidator(_pattern)] = THINKING_PATTERN
+    channels: OwnChannels = None
     can_finish: bool = True
     orchestrators: Annotated[Sequence[SkipValidation[Orchestrator]], BeforeValidator(_orchestrators)] = ()
     system_prompt: str | None = None

@@ -10,10 +10,9 @@ import string
 from collections.abc import Sequence
 
 from ..engine.dialog import Turn
+from ..engine.said import END_MARKER
 
 __all__ = ["END_MARKER", "are_goodbyes", "is_loop", "without_marker"]
-
-END_MARKER = "[[END]]"
 
 _LOOP_LENGTH = 3
 _AROUND = string.punctuation + string.whitespace

@@ -7,32 +7,43 @@ from collections.abc import Callable, Iterable
 
 from ..engine.completion import Message, ToolCall
 from ..engine.messages import Fact, Instructed, ReplyRejected, ToolCalled, ToolReturned, Uttered
+from ..engine.said import heard, written
 from ..engine.structured import correction
 from .prompts import OPENING_CUE
 
 __all__ = ["Memory"]
 
 _CUE = Message("user", OPENING_CUE)  # many models insist that a user speaks first
+_SILENCE = Message("user", "(You hear nothing.)")  # and that one does before each answer
 
 
 class Memory:
     """One agent's side of a dialog: its own words are the assistant's, everybody else's the user's.
 
     What several others say in a row is one message, since many models insist on taking turns. With `names_speakers`
-    each is named, for there is more than one.
+    each is named, for there is more than one. What is not for its ears never comes into it. `is_cued`: who speaks first
+    is greeted first, as by a user.
     """
 
-    __slots__ = ("_hears", "_messages", "_name", "_names_speakers", "is_blank", "last_heard")
+    __slots__ = ("_hears", "_is_cued", "_messages", "_missed", "_name", "_names_speakers", "is_blank", "last_heard")
 
     def __init__(
-        self, prompt: str, name: str, *, names_speakers: bool = False, hears: Callable[[str], str] | None = None
+        self,
+        prompt: str,
+        name: str,
+        *,
+        names_speakers: bool = False,
+        hears: Callable[[str], str] | None = None,
+        is_cued: bool = True,
     ) -> None:
         self.is_blank = True
         self.last_heard = ""
         self._name = name
         self._names_speakers = names_speakers
         self._hears = hears
+        self._is_cued = is_cued
         self._messages = [Message("system", prompt)]
+        self._missed = False  # whether others have spoken since the last message, so that it was not heard
 
     def instruct(self, prompt: str) -> None:
         """Puts other instructions in the place of those it was made with."""
@@ -52,26 +63,35 @@ class Memory:
         """
         messages = self._messages.copy()
         if self.is_blank:
-            messages.append(_CUE)
+            messages += (_CUE,) if self._is_cued else ()
+        elif self._missed and messages[-1].role == "assistant":
+            messages.append(_SILENCE)
         for fact in draft:
             self._add(messages, fact, persistent=False)
         return tuple(messages)
 
     def _hear(self, fact: Uttered) -> None:
+        is_plain = fact.heard_by is None and not fact.parts  # as it says itself, at the cost of a call
         if fact.agent == self._name:
             if self.is_blank:
-                self._messages.append(_CUE)
-            self._messages.append(Message("assistant", fact.text))
+                self._messages += (_CUE,) if self._is_cued else ()
+            elif self._missed and self._messages[-1].role == "assistant":
+                self._messages.append(_SILENCE)
+            self._messages.append(Message("assistant", fact.text if is_plain else written(fact.all_parts)))
             self.last_heard = ""
         else:
-            text = fact.text if self._hears is None else self._hears(fact.text)
+            text = fact.text if is_plain else heard(fact.all_parts, self._name)
+            if not text and not is_plain:
+                self.last_heard, self._missed = "", True
+                return
+            text = text if self._hears is None else self._hears(text)
             self.last_heard = text
             if self._names_speakers:
                 text = f"{fact.agent}: {text}"
             if self._messages[-1].role == "user":
                 text = f"{self._messages.pop().text}\n{text}"
             self._messages.append(Message("user", text))
-        self.is_blank = False
+        self.is_blank = self._missed = False
 
     def _add(self, messages: list[Message], fact: Fact, *, persistent: bool) -> None:
         """Adds advice or a tool's use. Published advice stays only if persistent; a draft's stays for the turn."""

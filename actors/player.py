@@ -34,6 +34,8 @@ from .mcp_tools import with_servers
 from .memory import Memory
 from .orchestrators import Advise, Orchestrator
 from .prompts import PACKAGED, Prompts, is_short_for, system_prompt
+from .seats import HumanSeat
+from .speech import Manner
 from .tools import Toolbox
 
 __all__ = ["AgentActor", "Part", "TakeTurn"]
@@ -52,6 +54,7 @@ class Part:
     toolbox: Toolbox | None
     prompts: Prompts
     advisers: tuple[tuple[str, Orchestrator], ...]
+    manner: Manner | None = None
 
     def prompt_for(self, capabilities: Capabilities, of_run: Mapping[str, str] = PACKAGED) -> str:
         """The agent's instructions, in the style that it asks for or that suits the model.
@@ -62,6 +65,8 @@ class Part:
         if (prompt := self._told.get(key)) is None:
             is_short, prompts = key[0], self.prompts.over(key[1])
             prompt = system_prompt(self.agent, self.name, self.others, self.context, is_short=is_short, prompts=prompts)
+            if self.manner is not None and self.agent.system_prompt is None:
+                prompt = " ".join(part for part in (prompt, self.manner.prompt) if part)
             prompt = self._told[key] = intern(prompt)  # many scenarios, one string
         return prompt
 
@@ -72,7 +77,9 @@ class Part:
     @cached_property
     def schema(self) -> ReplySchema | None:
         form = self.agent.response_schema
-        return None if form is None else ReplySchema.of(form)
+        if form is not None:
+            return ReplySchema.of(form)
+        return None if self.manner is None else self.manner.schema
 
     @cached_property
     def thinking(self) -> Thinking | None:
@@ -118,7 +125,14 @@ class AgentActor(Actor):
         self._performance = performance
         self._parameters = performance.parameters(part.agent.model_parameters)
         self._backend: Backend | None = None
-        self._memory = Memory("", part.name, names_speakers=len(part.others) > 1, hears=part.agent.preprocess)
+        is_human = isinstance(part.agent, HumanSeat)
+        self._memory = Memory(
+            "",
+            part.name,
+            names_speakers=len(part.others) > 1 or is_human,
+            hears=part.agent.preprocess,
+            is_cued=not is_human,
+        )
 
     def fold(self, fact: Fact) -> None:
         self._memory.take(fact)
@@ -168,7 +182,10 @@ class AgentActor(Actor):
             text, has_finished = await self._reply(draft)
         if self._agent.postprocess is not None:
             text = self._agent.postprocess(text)
-        if text:
+        manner = self._part.manner
+        if manner is not None and (uttered := manner.uttered(text, draft.usage, draft.facts)) is not None:
+            draft.facts.append(uttered)
+        elif manner is None and text:
             draft.facts.append(Uttered(self._name, text, draft.usage))
         elif not has_finished:
             raise ReplyEmpty(self._name, 1)  # after its own postprocessing
@@ -210,10 +227,14 @@ class AgentActor(Actor):
                         raise ReplyUnfit(backend.name, checked.problem, self._name, unfit_replies)
                     continue
                 text = checked.text
-            if text or has_finished:
+            if text or has_finished or self._has_whispered(draft):
                 return text, has_finished and agent.can_finish
             empty_replies += 1
         raise ReplyEmpty(self._name, empty_replies)
+
+    def _has_whispered(self, draft: _Draft) -> bool:
+        manner = self._part.manner
+        return manner is not None and manner.has_whispered(draft.facts)
 
     async def _use(self, toolbox: Toolbox, calls: Sequence[ToolCall], draft: _Draft) -> str:
         """Calls tools, several at the same time; the words of one whose answer is the reply, "" where there is none."""

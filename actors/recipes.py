@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -19,20 +18,17 @@ from pydantic_core import PydanticSerializationError
 from ..engine.completion import Parameters
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import CodeMissing, JournalInvalid, SetupError
-from ..engine.performance import Playable
 from .agent import Agent
-from .generators.blueprint import Blueprint
-from .generators.making import Making
-from .generators.rewording import Rewording
-from .generators.writing import LLMDialogOutput, Writing
 from .mcp_server import MCPServer
 from .orchestrators import Check, Drift, DriftRule, PlanStep, orchestrators_by_name
 from .personas import Persona
 from .prompts import Prompts
 from .scenario import Scenario
-from .stage import RoundRobin
+from .seats import HumanSeat, ProxyAgent
+from .speech import Asides, Channel, Earshot
+from .turn_taking import Moderator, policies_by_name
 
-__all__ = ["plain", "playable_recipe", "recipe_of", "scenario_from", "value_from"]
+__all__ = ["recipe_of", "scenario_from"]
 
 _CODE = "$code"  # {"$code": "shop:price"} stands for a function, class or backend of the user's
 _KIND = "$kind"  # {"$kind": "shop:Haggler", "$state": {"left": 2}} stands for an object of a class, of ours or not
@@ -51,12 +47,12 @@ _OWN: tuple[type, ...] = (
     Dialog,
     Parameters,
     Prompts,
-    RoundRobin,
-    Blueprint,
-    Making,
-    Writing,
-    Rewording,
-    LLMDialogOutput,
+    *policies_by_name().values(),
+    HumanSeat,
+    ProxyAgent,
+    Asides,
+    Channel,
+    Earshot,
     *orchestrators_by_name().values(),
     PlanStep,
     Check,
@@ -76,15 +72,19 @@ def recipe_of(scenario: Scenario) -> dict[str, Any]:
 
     Raises `SetupError` when it contains itself, or a key to a service: no journal keeps those.
     """
-    for name in {name for agent in scenario.cast for name in agent.model_parameters.extra}:
+    asked = [agent.model_parameters for agent in scenario.cast]
+    if isinstance(scenario.turn_policy, Moderator):
+        asked.append(scenario.turn_policy.model_parameters)
+    for name in {name for parameters in asked for name in parameters.extra}:
         if _KEY.search(name):
             raise SetupError(
                 f"model_parameters.extra holds {name!r}, which no journal may keep; give it by environment"
             )
     for server in (tool for agent in scenario.cast for tool in agent.tools if isinstance(tool, MCPServer)):
-        for name, text in {**server.env, **server.headers}.items():
-            if _KEY.search(name) and "$" not in text:
-                raise SetupError(f"{server} has its {name!r} written down, which no journal may keep; say '$VARIABLE'")
+        _refuse_keys(str(server), {**server.env, **server.headers})
+    for agent in scenario.cast:
+        if isinstance(agent, ProxyAgent):
+            _refuse_keys(agent.own_name, agent.headers)
     try:
         recipe = {name: _plain(value) for name, value in _set_fields(scenario) if name not in ("seed", "cast")}
         recipe["cast"] = [_plain(agent) for agent in scenario.cast]
@@ -93,28 +93,14 @@ def recipe_of(scenario: Scenario) -> dict[str, Any]:
     return recipe if type(scenario) is Scenario else {_KIND: _name(type(scenario)), **recipe}
 
 
-def playable_recipe(playable: Any, **known: Any) -> dict[str, Any]:
-    """As `recipe_of`, for a dataclass that a simulation plays; the recipes of some of its fields may be `known`."""
-    state = {name: _plain(value) for name, value in _set_fields(playable) if name != "seed" and name not in known}
-    return {_KIND: _name(type(playable)), _STATE: {**state, **known}}
+def _refuse_keys(owner: str, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        if _KEY.search(name) and "$" not in text:
+            raise SetupError(f"{owner} has its {name!r} written down, which no journal may keep; say '$VARIABLE'")
 
 
-def plain(value: Any) -> Any:
-    """A value as recipes have it."""
-    return _plain(value)
-
-
-def value_from(content: Any, code: Sequence[object] = ()) -> Any:
-    """What `plain` was given. Raises `CodeMissing`."""
-    known = _by_name(code)
-    missing = sorted(_names(content) - set(known))
-    if missing:
-        raise CodeMissing(tuple(missing))
-    return _made(content, known)
-
-
-def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Scenario | Playable:
-    """The scenario, or what else a simulation plays. `code`: the functions, classes and backends that a recipe names.
+def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Scenario:
+    """The scenario. `code`: the functions, classes and backends that it uses and a recipe only names.
 
     Without `plays` it need not be able to play: it has the names and personas of its cast, and where and why it meets;
     code that only playing needs is not asked for.
@@ -123,8 +109,6 @@ def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays:
     `SetupError` when two different objects go by one name; `JournalInvalid` for what is no recipe.
     """
     known = _by_name(code)
-    if _STATE in recipe:
-        return _playable(recipe, known, plays=plays)
     if not plays:
         recipe = _setting(recipe, known)
     missing = sorted(_names(dict(recipe)) - set(known))
@@ -137,19 +121,6 @@ def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays:
     except Exception as error:  # whatever a class of the user's makes of it
         raise JournalInvalid("journal", f"has a scenario that cannot be made here: {error}") from error
     return scenario
-
-
-def _playable(recipe: Mapping[str, Any], known: Mapping[str, Any], *, plays: bool) -> Playable:
-    state = recipe[_STATE]
-    missing = _names(recipe) - known.keys()
-    if (missing and plays) or recipe[_KIND] not in known:
-        raise CodeMissing(tuple(sorted(missing)))
-    state = {name: value for name, value in state.items() if not _names(value) - known.keys()}
-    try:
-        playable: Playable = _object(known[recipe[_KIND]], {_STATE: {**state, "seed": recipe.get("seed")}}, known)
-    except Exception as error:  # whatever a class of the user's makes of it
-        raise JournalInvalid("journal", f"has a scenario that cannot be made here: {error}") from error
-    return playable
 
 
 def _by_name(code: Sequence[object]) -> dict[str, Any]:
@@ -245,12 +216,9 @@ def _is_usual(kind: type, *methods: str) -> bool:
 
 
 def _state(value: Any) -> list[tuple[str, Any]]:
-    kind = type(value)
     own = _set_fields(value) if is_dataclass(value) else []
     names = {field.name for field in fields(value)} if is_dataclass(value) else set()
-    more = ((name, each) for name, each in getattr(value, "__dict__", {}).items() if name not in names)
-    # What is worked out of the rest, and kept so as not to be worked out again, is no state.
-    return own + [(name, each) for name, each in more if not isinstance(getattr(kind, name, None), cached_property)]
+    return own + [(name, each) for name, each in getattr(value, "__dict__", {}).items() if name not in names]
 
 
 def _made(value: Any, known: Mapping[str, Any]) -> Any:

@@ -16,9 +16,12 @@ from ..engine.pace import Pace
 from ..engine.program.resumption import Changes, paces_in
 from ..engine.settings import Settings, Values
 from ..engine.simulation import Simulation
+from .seats import HumanSeat
 from .session import Session
 
 __all__ = ["ResumeCommand"]
+
+_HUMAN = f"{HumanSeat.__module__}:{HumanSeat.__qualname__}"  # as a recipe names one
 
 
 @dataclass(kw_only=True)
@@ -41,6 +44,7 @@ class ResumeCommand:
         """The exit code. Raises `SetupError` for what the user must put right."""
         with closing(JournalFile.read(self.journal)) as file:
             config, tally = file.config(), file.tally()
+            has_human = any(_HUMAN in recipe for recipe in file.scenarios())
         memo = config.get("memo") or {}
         if not tally.has_begun:
             again = f"playact run {memo.get('file', 'FILE.yaml')} --journal {self.journal}"
@@ -56,6 +60,7 @@ class ResumeCommand:
             journal=self.journal,
             as_json=self.as_json,
             is_quiet=self.is_quiet,
+            shows_progress=not has_human,
         )
         return session.play()
 

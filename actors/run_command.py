@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..engine.budget import Budget
 from ..engine.completion import Parameters
+from ..engine.errors import SetupError
 from ..engine.failures import FailurePolicy
 from ..engine.settings import Settings, Values, overlaid
 from ..engine.simulation import Simulation
@@ -48,6 +49,8 @@ class RunCommand:
         dialogs = self.dialogs or playbill.dialogs
         changes = {} if self.max_turns is None else {"max_turns": self.max_turns}
         scenarios = playbill.scenarios(dialogs, **changes)
+        if playbill.has_human:
+            self._seat_human(playbill)
         session = Session(
             open=lambda: self._simulation(playbill),
             start=lambda simulation: simulation.run(scenarios, ordered=self.is_ordered),
@@ -58,8 +61,19 @@ class RunCommand:
             journal=self.journal,
             as_json=self.as_json,
             is_quiet=self.is_quiet,
+            shows_progress=not playbill.has_human,
         )
         return session.play()
+
+    def _seat_human(self, playbill: Playbill) -> None:
+        """Raises `SetupError` when a person is wanted in several dialogs at the same time."""
+        wanted = self.concurrency or playbill.concurrency
+        if wanted is not None and wanted > 1:
+            raise SetupError(
+                f"{self.file} has a person in its cast, who can take part in one dialog at a time, "
+                f"and {wanted} are to be played at once; leave concurrency out or say --concurrency 1"
+            )
+        self.concurrency = 1
 
     def _foretell(self, playbill: Playbill) -> int:
         from .dry_run_command import dry_run

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from functools import cached_property, partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, model_validator
 
 from ..engine.actor import ActorRef
 from ..engine.dialog import Context, Dialog, Ending
 from ..engine.performance import Performance
+from ..engine.said import has_secrets
 from .agent import Agent
 from .orchestrators import Conclude, Orchestrator, OrchestratorActor, concludes, is_concluded
 from .player import AgentActor, Part
 from .prompts import PACKAGED, Prompts, prompts_of
-from .stage import Conduct, RoundRobin, Stage, TurnPolicy
+from .seats import Cast, HumanSeat, ProxyAgent
+from .speech import Manner
+from .speech.asides import AsidesAllowed
+from .speech.channel import Channels
+from .speech.earshot import HearingRule
+from .speech.manner import TurnForm
+from .stage import Conduct, Stage
 from .tools import Toolbox
+from .turn_taking import RoundRobin, TurnPolicy
+from .turn_taking.turn_policy import Asking, Particular, policy_of
 
 __all__ = ["Scenario"]
 
@@ -31,17 +40,25 @@ class Scenario(BaseModel):
     seed: decides the dialog's random choices; None takes one from the run's seed. It has 64 bits.
     turn_policy: who speaks next, everyone in turn unless said otherwise.
     prompts: templates instead of those of the simulation or of playact; an agent's own hold before them. See `Prompts`.
+    channels: what a turn may be beside speech, such as "action" and "thought", where an agent does not say so itself.
+    turn_form: how agents write what they say and do, as "markup" within a text or as "json".
+    asides: whether and how agents may tell something to some of the others only; None lets nobody.
+    hearing: who hears whom, as in {"Ana": ["Ben"]}; None lets all hear what is said to all.
     scenario, notes: kept in the dialog as they are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    cast: Annotated[tuple[Agent, ...], Field(min_length=2)]
+    cast: Cast
     context: Context | str | None = None
     max_turns: Annotated[int, Field(ge=1)] = 100
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    turn_policy: SkipValidation[TurnPolicy] = RoundRobin()
     prompts: Annotated[SkipValidation[Prompts], BeforeValidator(prompts_of)] = PACKAGED
+    turn_policy: Annotated[TurnPolicy, SkipValidation(), BeforeValidator(policy_of)] = RoundRobin()
+    channels: Channels = ()
+    turn_form: TurnForm = "markup"
+    asides: AsidesAllowed = None
+    hearing: HearingRule = None
     scenario: str | dict[str, Any] | None = None
     notes: Any = None
 
@@ -76,8 +93,14 @@ class Scenario(BaseModel):
     def play(self, performance: Performance) -> Awaitable[Ending]:
         """Puts the cast on a stage and has it talk to the end. Raises what keeps an agent from speaking."""
         scope = performance.scope
+        if self._has_secrets(performance.dialog):
+            performance.keep_secrets()
         players = tuple(self._spawn(part, performance) for part in self._parts)
-        stage = partial(Stage, self.names, players, performance.dialog, self.turn_policy, self.max_turns)
+        dialog, policy = performance.dialog, self.turn_policy
+        if type(policy) is not RoundRobin and isinstance(policy, Asking):
+            policy = policy.playing(performance)
+        heard = performance.as_heard(None)
+        stage = partial(Stage, self.names, players, dialog, heard, policy, self.max_turns)
         conducted = scope.ask(scope.spawn(stage, name="stage"), Conduct())
         return self._concluded(conducted, performance) if self._have_last_word else conducted
 
@@ -106,6 +129,26 @@ class Scenario(BaseModel):
         )
         return scope.spawn(partial(AgentActor, part, advisers, performance), name=part.name)
 
+    def _has_secrets(self, dialog: Dialog) -> bool:
+        """Whether something may be said, or was said in what the dialog has behind it, that not all hear."""
+        return self._has_manners or any(has_secrets(turn.model_extra) for turn in dialog.turns)
+
+    @cached_property
+    def _has_manners(self) -> bool:
+        return any(part.manner is not None for part in self._parts)
+
+    @model_validator(mode="after")
+    def _suits_the_cast(self) -> Self:
+        for rule in (self.turn_policy, self.asides, self.hearing):
+            if type(rule) not in (RoundRobin, type(None)) and isinstance(rule, Particular):
+                rule.check(self.names)
+        for agent in self.cast:
+            if self.turn_form == "json" and agent.response_schema is not None:
+                raise ValueError(
+                    f"{agent.own_name} has a response_schema, so its turns cannot have the form of turn_form"
+                )
+        return self
+
     @cached_property
     def _have_last_word(self) -> frozenset[str]:
         """The orchestrators that have something to tell at the end, by the names of their actors."""
@@ -128,17 +171,38 @@ class Scenario(BaseModel):
         return tuple(self._part(place, agent) for place, agent in enumerate(self.cast))
 
     def _part(self, place: int, agent: Agent) -> Part:
-        name = self.names[place]
+        name, manner = self.names[place], self._manner(self.names[place], agent)
+        tools = agent.tools if manner is None else (*agent.tools, *manner.tools)
         others = (other for other in self.names if other != name)
         return Part(
             agent=agent,
             name=name,
             others=tuple(others),
             context=self.context if self.context is not None else agent.context,
-            toolbox=Toolbox(agent.tools, timeout_s=agent.tool_timeout_s) if agent.tools else None,
             prompts=agent.prompts.over(self.prompts),
+            toolbox=Toolbox(tools, timeout_s=agent.tool_timeout_s) if tools else None,
             advisers=_told_apart(agent.orchestrators),
+            manner=manner,
         )
+
+    def _manner(self, name: str, agent: Agent) -> Manner | None:
+        """None for who speaks to all and does nothing else."""
+        channels = self.channels if agent.channels is None else agent.channels
+        if not channels and self.asides is None and self.hearing is None:
+            return None
+        return Manner(
+            name=name,
+            cast=self.names,
+            channels=channels,
+            asides=self.asides,
+            hearing=self.hearing,
+            turn_form="markup" if isinstance(agent, HumanSeat | ProxyAgent) else self.turn_form,
+        )
+
+    @property
+    def has_human(self) -> bool:
+        """Whether a person takes a seat."""
+        return any(isinstance(agent, HumanSeat) for agent in self.cast)
 
 
 def _told_apart(orchestrators: Sequence[Orchestrator]) -> tuple[tuple[str, Orchestrator], ...]:

@@ -44,6 +44,7 @@ class Session:
     journal: where the run is kept; dialogs that are not over there are no rows of the dataset yet.
     source: what the dialogs come from, when that is a file that must stay as it is.
     appends: whether the dataset file is one that an earlier session began.
+    shows_progress: not where a person who takes part writes in the same place.
     """
 
     open: Callable[[], Simulation]
@@ -57,6 +58,7 @@ class Session:
     source: Path | None = None
     as_json: bool = False
     is_quiet: bool = False
+    shows_progress: bool = True
 
     report: Report = field(default_factory=Report, init=False)
     _trouble: Exception | None = field(default=None, init=False)
@@ -112,7 +114,7 @@ class Session:
 
     async def _play(self, file: DatasetFile | None) -> None:
         """Leaves the report without statistics when a signal came before the model was ready."""
-        is_quiet = self.is_quiet or (self.out == "-" and sys.stdout.isatty())
+        is_quiet = self.is_quiet or not self.shows_progress or (self.out == "-" and sys.stdout.isatty())
         self._live = anyio.CancelScope()
         with self._live, signals_given_to(self._stop):
             async with self.open() as simulation:

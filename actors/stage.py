@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from ..engine.actor import Actor, ActorRef, handles
 from ..engine.dialog import Dialog, Ending
 from ..engine.messages import EndMarked, Fact, Request
 from .endings import are_goodbyes, is_loop
 from .player import TakeTurn
+from .turn_taking import RoundRobin, TurnPolicy
 
 __all__ = ["Conduct", "RoundRobin", "Stage", "TurnPolicy"]
-
-
-class TurnPolicy(Protocol):
-    """Decides who speaks. One object serves many dialogs: all it may go by is what it is given."""
-
-    def next_speaker(self, cast: Sequence[str], dialog: Dialog) -> int | Awaitable[int]:
-        """The place in `cast` of who speaks next; `dialog` is what was said so far, to be read only."""
-        ...
-
-
-@dataclass(frozen=True)
-class RoundRobin:
-    """Everyone in turn, in the order of the cast."""
-
-    def next_speaker(self, cast: Sequence[str], dialog: Dialog) -> int:
-        return len(dialog) % len(cast)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +21,26 @@ class Conduct(Request[Ending]):
 
 
 class Stage(Actor):
-    """Asks one agent after another to speak, and publishes each turn before the next begins."""
+    """Asks one agent after another to speak, and publishes each turn before the next begins.
 
-    __slots__ = ("_cast", "_dialog", "_end_is_marked", "_max_turns", "_players", "_turn_policy")
+    `heard` is the dialog as everybody hears it, which is all that a turn policy is shown.
+    """
+
+    __slots__ = ("_cast", "_dialog", "_end_is_marked", "_heard", "_max_turns", "_players", "_turn_policy")
 
     def __init__(
-        self, cast: Sequence[str], players: Sequence[ActorRef], dialog: Dialog, turn_policy: TurnPolicy, max_turns: int
+        self,
+        cast: Sequence[str],
+        players: Sequence[ActorRef],
+        dialog: Dialog,
+        heard: Dialog,
+        turn_policy: TurnPolicy,
+        max_turns: int,
     ) -> None:
         self._cast = cast
         self._players = players
         self._dialog = dialog
+        self._heard = heard
         self._turn_policy = turn_policy
         self._max_turns = max_turns
         self._end_is_marked = False
@@ -59,11 +53,20 @@ class Stage(Actor):
     async def conduct(self, request: Conduct) -> Ending:
         """How the dialog ended. Raises what keeps an agent from speaking."""
         while (ending := self._ending()) is None:
-            choice = self._turn_policy.next_speaker(self._cast, self._dialog)
-            speaker = choice if isinstance(choice, int) else await choice
-            turn = await self.ask(self._players[speaker], TakeTurn())
+            choice = self._turn_policy.next_speaker(self._cast, self._heard)
+            if not isinstance(choice, int):
+                choice = await choice if isinstance(choice, Awaitable) else choice
+                if choice is None:
+                    return Ending(reason="finished", detail="turn policy")
+            turn = await self.ask(self._player(choice), TakeTurn())
             await self.publish(*turn)
         return ending
+
+    def _player(self, place: int) -> ActorRef:
+        if not 0 <= place < len(self._players):
+            policy, cast = type(self._turn_policy).__name__, ", ".join(self._cast)
+            raise ValueError(f"{policy} gave the floor to place {place}; the places of {cast} count from 0")
+        return self._players[place]
 
     def _ending(self) -> Ending | None:
         turns = self._dialog.turns

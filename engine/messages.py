@@ -7,10 +7,11 @@ The facts of a dialog, in order, are all there is to know of it: every actor's s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from .completion import Usage
+from .said import SPEECH, Said
 
 __all__ = [
     "Request",
@@ -27,8 +28,7 @@ __all__ = [
     "ToolReturned",
     "ToolsWithheld",
     "Uttered",
-    "Generated",
-    "Carried",
+    "SpeakerChosen",
     "EndMarked",
     "Forked",
     "DialogEnded",
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 R = TypeVar("R")
+SPARSE: Mapping[str, object] = {"sparse": True}  # of a field that a journal leaves out where it is at its default
 
 
 class Request(Generic[R]):
@@ -171,34 +172,35 @@ class ToolsWithheld(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Uttered(Fact):
-    """An agent said something; the turn is over. `usage` sums all model calls that its words took."""
+    """An agent said something; the turn is over. `usage` sums all model calls that its words took.
+
+    `text` is for those in `heard_by`, which None says are all. Where a turn is more than one such text, `parts` is all
+    of it, in order, and `text` a part of that.
+    """
 
     agent: str
     text: str
     usage: Usage = Usage()
+    heard_by: tuple[str, ...] | None = field(default=None, metadata=SPARSE)
+    parts: tuple[Said, ...] = field(default=(), metadata=SPARSE)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all hear all of it, and it is nothing but speech."""
+        return self.heard_by is None and not self.parts
+
+    @property
+    def all_parts(self) -> tuple[Said, ...]:
+        return self.parts or (Said(SPEECH, self.text, self.heard_by),)
 
 
 @dataclass(frozen=True, slots=True)
-class Generated(Fact):
-    """A generator's actor made something other than a dialog, such as a persona: its fields, or the text as it came.
-
-    `agent` says what it is, as "Doctor" does. `usage` sums all model calls that it took.
-    """
+class SpeakerChosen(Fact):
+    """A model chose who speaks next, for `by`; `agent` is empty where nobody is to speak any more."""
 
     agent: str
-    content: Mapping[str, object] | str
+    by: str
     usage: Usage = Usage()
-
-
-@dataclass(frozen=True, slots=True)
-class Carried(Fact):
-    """A row of events of an earlier dialog that this one is made from; `timestamp` is that row's."""
-
-    agent: str | None
-    action: str
-    label: str | None
-    content: object
-    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)

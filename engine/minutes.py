@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .dialog import Dialog, Ending, Event, Turn
+from .hearing import rows_of, turn_of
 from .messages import (
-    Carried,
     Consulted,
     Fact,
-    Generated,
     Instructed,
     Noted,
     Record,
     ReplyRejected,
     ReplyRepaired,
+    SpeakerChosen,
     Thought,
     ToolCalled,
     ToolReturned,
@@ -27,9 +27,10 @@ __all__ = ["close", "row_of", "take_down"]
 def take_down(dialog: Dialog, fact: Fact) -> None:
     """Adds what was said, and what it cost."""
     if type(fact) is Uttered:
-        dialog.turns.append(Turn(speaker=fact.agent, text=fact.text))
+        is_plain = fact.heard_by is None and not fact.parts  # as it says itself, at the cost of a call
+        dialog.turns.append(Turn(speaker=fact.agent, text=fact.text) if is_plain else turn_of(fact))
         dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
-    elif type(fact) is Consulted or type(fact) is Generated:
+    elif isinstance(fact, Consulted | SpeakerChosen):
         dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
 
 
@@ -37,7 +38,15 @@ def close(dialog: Dialog, ending: Ending, records: Iterable[Record[Fact]]) -> No
     """Completes a dialog whose turns are all there; from now on it shares nothing with other dialogs."""
     dialog.ending = ending
     dialog.complete = ending.reason == "finished"
-    dialog.events = [row for record in records if (row := row_of(record.fact, int(record.time)))]
+    rows: list[Event] = []
+    dialog.events = rows
+    for record in records:
+        fact = record.fact
+        if (row := row_of(fact, int(record.time))) is not None:
+            if type(fact) is Uttered and not fact.is_plain:
+                rows += rows_of(fact, row)
+            else:
+                rows.append(row)
     # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
     dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
     dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
@@ -48,6 +57,8 @@ def row_of(fact: Fact, timestamp: int) -> Event | None:
     match fact:
         case Uttered():
             return Event(agent=fact.agent, action="utter", content=fact.text, timestamp=timestamp)
+        case SpeakerChosen():
+            return Event(agent=fact.by, action="choose", content=fact.agent, timestamp=timestamp)
         case Thought():
             return Event(agent=fact.agent, action="think", content=fact.text, timestamp=timestamp)
         case Instructed():
@@ -73,15 +84,4 @@ def row_of(fact: Fact, timestamp: int) -> Event | None:
         case ToolReturned():
             output = {"name": fact.name, "output": fact.output, "call_id": fact.call_id}
             return Event(agent=fact.agent, action="tool", actionLabel="output", content=output, timestamp=timestamp)
-        case Generated():
-            made = fact.content if isinstance(fact.content, str) else dict(fact.content)
-            return Event(agent=fact.agent, action="generate", content=made, timestamp=timestamp)
-        case Carried():
-            return Event(
-                agent=fact.agent,
-                action=fact.action,
-                actionLabel=fact.label,
-                content=fact.content,
-                timestamp=fact.timestamp,
-            )
     return None

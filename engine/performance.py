@@ -13,9 +13,10 @@ from .budget.amount import NOTHING
 from .completion import Backend, Completion, CompletionRequest, Parameters
 from .dialog import Dialog, Ending
 from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, ReplyUnfit, SetupError
+from .hearing import as_heard
 from .journal.journal import Diary
 from .log import logger
-from .messages import DialogEnded, DialogStarted, Fact, Generated, Record, Uttered
+from .messages import DialogEnded, DialogStarted, Fact, Record, SpeakerChosen, Uttered
 from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
 from .resources import Resources
@@ -66,6 +67,7 @@ class Performance:
         "_settled",
         "_simulation",
         "_told",
+        "_views",
         "account",
         "dialog",
         "number",
@@ -104,6 +106,7 @@ class Performance:
         self._heard: list[tuple[CompletionRequest, Completion]] = []
         self._told: list[tuple[str, str]] = []
         self._settled = _NOTHING  # so many of each are not asked for again when it is
+        self._views: dict[str | None, Dialog] | None = None  # where not all hear all
         for record in past.records if past is not None else ():
             scope.log.append(record)
             take_down(dialog, record.fact)
@@ -179,6 +182,24 @@ class Performance:
     def calls(self) -> int:
         """How many replies there were so far; the `sequence` of the next request."""
         return self._calls if self._past is None else max(self._calls, self._past.next_call)
+
+    def keep_secrets(self) -> None:
+        """From now on not all hear all of the dialog."""
+        self._views = {} if self._views is None else self._views
+
+    def as_heard(self, listener: str | None) -> Dialog:
+        """The dialog as one of its speakers hears it, or, with None, as all do; it grows as the dialog grows.
+
+        Turns that the listener does not hear are there, without words. Where nothing is kept from anybody, this is the
+        dialog itself.
+        """
+        if self._views is None:
+            return self.dialog
+        view = self._views.get(listener)
+        if view is None:
+            turns = [as_heard(turn, listener) for turn in self.dialog.turns]
+            view = self._views[listener] = self.dialog.model_copy(update={"turns": turns})
+        return view
 
     @property
     def diary(self) -> Diary | None:
@@ -329,10 +350,11 @@ class Performance:
             self._heard.clear()
             self._told.clear()
             self._settled = _NOTHING
-        elif type(fact) is Generated:
-            self._heard.clear()
-            self._told.clear()
-            self._settled = _NOTHING
+            if self._views:
+                for listener, view in self._views.items():
+                    view.turns.append(as_heard(self.dialog.turns[-1], listener))
+        elif type(fact) is SpeakerChosen:
+            self._heard.clear()  # whoever was chosen may try the turn again without another choice
 
     def __repr__(self) -> str:
         return f"<Performance {self.number} of {self.dialog.id}, {len(self.dialog)} turns>"

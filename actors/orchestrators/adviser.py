@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...engine.actor import Actor, handles
-from ...engine.dialog import Event, Instruction, Turn
+from ...engine.dialog import Dialog, Event, Instruction, Turn
 from ...engine.messages import Consulted, EndMarked, Fact, Instructed, Noted, Request, Uttered
 from ...engine.performance import Performance
 from .desk import Desk, Lookahead, NotRecorded
@@ -60,7 +60,7 @@ class OrchestratorActor(Actor):
         """Raises what the orchestrator raises, and what its questions do."""
         if self._desk is not None:
             self._desk.begin(request.lookahead)
-        advice = self._orchestrator.instruct(self._performance.dialog, request.utterance)
+        advice = self._orchestrator.instruct(self._dialog, request.utterance)
         if not (advice is None or isinstance(advice, str | Instruction)):
             advice = await advice
         return self._facts(advice) if advice or self._desk is not None else ()
@@ -69,7 +69,7 @@ class OrchestratorActor(Actor):
     async def conclude(self, request: Conclude) -> tuple[Fact, ...]:
         if self._desk is not None:
             self._desk.begin()
-        advice = await _had(self._orchestrator.conclude(self._performance.dialog))
+        advice = await _had(self._orchestrator.conclude(self._dialog))
         return tuple(fact for fact in self._facts(advice) if type(fact) is not Instructed)
 
     async def renewed(self) -> None:
@@ -80,16 +80,22 @@ class OrchestratorActor(Actor):
         """
         if self._desk is None or not self._orchestrator.keeps_state:
             return
-        turns = self._performance.dialog.turns
+        dialog = self._dialog
+        turns = dialog.turns
         for place, known in enumerate(self._consulted()):
             if place == len(turns) or turns[place].speaker != self._agent:
                 continue
             self._desk.begin_again(place, known)
-            shown = self._performance.dialog.model_copy(update={"turns": turns[:place]})
+            shown = dialog.model_copy(update={"turns": turns[:place]})
             try:
                 await _had(self._orchestrator.instruct(shown, self._last_heard(turns[:place])))
             except NotRecorded:
                 continue
+
+    @property
+    def _dialog(self) -> Dialog:
+        """What its agent has heard of it, and no more."""
+        return self._performance.as_heard(self._agent)
 
     def _consulted(self) -> Iterator[list[Consulted]]:
         """What it was answered, turn by turn."""
@@ -106,7 +112,8 @@ class OrchestratorActor(Actor):
         """As the agent had it in mind when it was to answer."""
         if not turns or turns[-1].speaker == self._agent:
             return ""
-        return turns[-1].text if self._hears is None else self._hears(turns[-1].text)
+        text = turns[-1].text
+        return text if self._hears is None or not text else self._hears(text)
 
     def _facts(self, advice: Advice) -> tuple[Fact, ...]:
         facts = [] if self._desk is None else self._desk.facts

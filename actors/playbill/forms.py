@@ -9,6 +9,9 @@ from ..agent import Agent
 from ..mcp_server import MCPServer
 from ..orchestrators import orchestrators_by_name
 from ..prompts import packaged_names
+from ..seats import HumanSeat, ProxyAgent
+from ..speech import Asides, Channel
+from ..turn_taking import policies_by_name
 
 __all__ = ["forms_of"]
 
@@ -21,6 +24,17 @@ def forms_of(playbill: type, definitions: JSON, form_of: FormOf) -> Iterator[tup
     named = _by_name(orchestrators_by_name(), definitions, form_of)
     yield Agent, "orchestrators", _one_or_more(named)
     yield Agent, "tools", _one_or_more(_only("mcp", form_of(MCPServer, definitions)))
+    seats = [form_of(kind, definitions) for kind in (HumanSeat, ProxyAgent)]
+    seated = [{"const": "human"}, *(_only(name, form) for name, form in zip(("human", "proxy"), seats, strict=True))]
+    agents = {"anyOf": [form_of(Agent, definitions), *seated]}
+    yield playbill, "cast", {"type": "array", "items": agents, "minItems": 2}
+    yield playbill, "turn_policy", _by_name(policies_by_name(), definitions, form_of, is_bare=True)
+    yield playbill, "asides", {"anyOf": [form_of(Asides, definitions), {"type": ["boolean", "null"]}]}
+    names = {"type": "array", "items": {"type": "string"}}
+    yield playbill, "hearing", {"type": ["object", "null"], "additionalProperties": names}
+    channel = {"anyOf": [form_of(Channel, definitions), {"type": "string"}]}
+    for owner in (playbill, Agent):
+        yield owner, "channels", _one_or_more(channel)
     yield Agent, "response_schema", {"type": ["object", "null"]}
     for owner in (playbill, Agent):
         yield owner, "prompts", _prompts()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.completion import Capabilities
 from ...engine.dialog import Context, Dialog
+from ...engine.hearing import as_heard
 from ..endings import END_MARKER
 from .prompts import PACKAGED, Prompts
 
@@ -36,7 +37,7 @@ def system_prompt(
     if agent.system_prompt is not None:
         return agent.system_prompt
     return prompts.render(
-        "persona_agent_short" if is_short else "persona_agent",
+        f"{agent.prompt_template}_short" if is_short else agent.prompt_template,
         name=name,
         persona=_persona_facts(agent),
         others=list(others),
@@ -70,4 +71,6 @@ def _persona_facts(agent: Agent) -> dict[str, Any]:
 
 
 def _transcript(dialog: Dialog) -> str:
-    return "\n".join(str(turn) for turn in dialog)
+    """What all heard of it; a turn that was for some only is left out."""
+    heard = [(turn, as_heard(turn, None)) for turn in dialog]
+    return "\n".join(str(told) for turn, told in heard if told.text or told is turn)

@@ -122,7 +122,7 @@ def assumptions(outlines: Iterable[Outline]) -> tuple[str, ...]:
         f"a dialog has from 1 to {most} turns, half as many when nothing is known",
         f"a reply has {LIKELY_REPLY} tokens, or its max_tokens where they are fewer; at the most all it may have",
         f"a token is {_BYTES_A_TOKEN} bytes, at the most 8, at the least 1",
-        "each turn is one call; tools, orchestrators and failed calls are not counted",
+        "each turn is one call; tools, orchestrators, moderators and failed calls are not counted",
     ]
     if any(voice.longest_reply is None for outline in outlines for voice in outline.voices):
         said.append(f"no reply is longer than {LONGEST_REPLY} tokens, though no max_tokens says so")

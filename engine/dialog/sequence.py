@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Literal, Self, overload
+from typing import Any, Literal, Self, overload
 
+from ..said import has_secrets
 from .events import events_by_turn
 from .record import DialogRecord
 from .turn import Event, Turn
@@ -101,11 +102,13 @@ class DialogSequence(DialogRecord):
         for turn in self.turns:
             if is_old(turn.speaker):
                 turn.speaker = new_name
+            _rename_hearers(turn, is_old, new_name)
         if self.personas is not None and new_name not in self.personas:
             self.personas = {new_name if is_old(name) else name: who for name, who in self.personas.items()}
         for event in (self.events or ()) if in_events else ():
             if is_old(event.agent):
                 event.agent = new_name
+            _rename_hearers(event, is_old, new_name)
         return self
 
     def append(self, turn: Turn, event: Event | None = None) -> Self:
@@ -116,11 +119,15 @@ class DialogSequence(DialogRecord):
         return self
 
     def collapse(self, separator: str = "\n") -> Self:
-        """Makes one turn of those that one speaker has in a row, with their texts joined."""
+        """Makes one turn of those that one speaker has in a row, with their texts joined.
+
+        Turns that not all hear, and those of several parts, stay as they are.
+        """
         turns: list[Turn] = []
         texts: list[list[str]] = []
         for turn in self.turns:
-            if turns and turn.speaker == turns[-1].speaker:
+            is_next = turns and turn.speaker == turns[-1].speaker
+            if is_next and not has_secrets(turn.model_extra) and not has_secrets(turns[-1].model_extra):
                 texts[-1].append(turn.text)
             else:
                 turns.append(turn)
@@ -165,11 +172,25 @@ class DialogSequence(DialogRecord):
         dialog = self if in_place else self.clone()
         for turn in dialog.turns:
             turn.text = change(turn.text)
+            for part in _parts(turn):
+                part["text"] = change(part["text"])
         return dialog
 
 
 def _is(name: str | None, wanted: str) -> bool:
     return name is not None and name.lower() == wanted.lower()
+
+
+def _parts(row: Turn | Event) -> list[dict[str, Any]]:
+    """What a turn of several parts consists of, as it is kept beside the text."""
+    parts = (row.model_extra or {}).get("parts")
+    return [part for part in parts if isinstance(part, dict) and "text" in part] if isinstance(parts, list) else []
+
+
+def _rename_hearers(row: Turn | Event, is_old: Callable[[str | None], bool], new_name: str) -> None:
+    for content in (row.model_extra or {}, *_parts(row)):
+        if isinstance(content.get("heard_by"), list):
+            content["heard_by"] = [new_name if is_old(name) else name for name in content["heard_by"]]
 
 
 def _filled(template: str, turn: Turn) -> str:

@@ -16,6 +16,7 @@ from .. import messages
 from ..completion import Completion, TokenLogprob, ToolCall, Usage
 from ..errors import CodeMissing, JournalInvalid
 from ..messages import Fact
+from ..said import Said
 
 __all__ = ["Entry", "ANSWER", "REPLY", "completion_of", "encoded", "encoded_fact", "encoded_reply", "fact_of"]
 
@@ -56,8 +57,12 @@ def encoded(content: Mapping[str, Any]) -> str:
 
 def encoded_fact(fact: Fact) -> tuple[str, str]:
     """Kind and body. Raises TypeError for a fact that is not a dataclass of plain values."""
-    kind, names = _form(type(fact))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
-    return kind, "{" + ",".join([key + _text(getattr(fact, name)) for name, key in names]) + "}"
+    kind, names, sparse = _form(type(fact))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
+    body = [key + _text(getattr(fact, name)) for name, key in names]
+    for name, key, default in sparse:
+        if (value := getattr(fact, name)) is not default:
+            body.append(key + _text(value))
+    return kind, "{" + ",".join(body) + "}"
 
 
 def fact_of(kind: str, content: Mapping[str, Any]) -> Fact:
@@ -71,6 +76,8 @@ def fact_of(kind: str, content: Mapping[str, Any]) -> Fact:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
     if "usage" in values:
         values["usage"] = Usage(*values["usage"])
+    if "parts" in values:
+        values["parts"] = tuple(_said(*part) for part in values["parts"])
     made: Fact = own(**values)
     return made
 
@@ -118,6 +125,10 @@ def _text(value: object) -> str:
     return _encoder.encode(value)
 
 
+def _said(channel: str, text: str, heard_by: list[str] | None) -> Said:
+    return Said(channel, text, None if heard_by is None else tuple(heard_by))
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Usage):
         return [value.prompt_tokens, value.completion_tokens, value.cached_tokens]
@@ -132,13 +143,21 @@ _encoder = json.JSONEncoder(separators=(",", ":"), default=_plain)
 
 
 @lru_cache(maxsize=256)
-def _form(kind: type[Fact]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The kind's name in the log, and its fields: the name of each, and how it begins in a body."""
+def _form(kind: type[Fact]) -> tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str, object], ...]]:
+    """The kind's name in the log, and its fields: the name of each, and how it begins in a body.
+
+    Then those that came later, with their defaults, at which they are left out: what is in old journals stays as it is.
+    """
     if not issubclass(kind, Fact) or not is_dataclass(kind):
         raise TypeError(f"{kind.__name__} is a fact that a journal cannot keep; make it a dataclass")
     is_own = kind.__module__ == messages.__name__
     name = kind.__name__ if is_own else f"{kind.__module__}:{kind.__qualname__}"
-    return name, tuple((field.name, f"{_quoted(field.name)}:") for field in fields(kind))
+    named = [(field, f"{_quoted(field.name)}:") for field in fields(kind)]
+    return (
+        name,
+        tuple((field.name, key) for field, key in named if not field.metadata.get("sparse")),
+        tuple((field.name, key, field.default) for field, key in named if field.metadata.get("sparse")),
+    )
 
 
 def _foreign(kind: str) -> type[Fact]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..completion import Backend
 from ..dialog import Dialog, Ending, Event
+from ..hearing import CHANNEL
 from ..journal.entry import encoded_fact, fact_of
 from ..messages import (
     DialogStarted,
@@ -22,6 +23,7 @@ from ..messages import (
     ToolReturned,
     Uttered,
 )
+from ..said import SPEECH, Said, has_secrets, hearers_in, parts_in
 from ..seeds import derive
 from .past import Past
 
@@ -82,7 +84,7 @@ class Fork:
         cast = tuple(dialog.personas or ())
         names = dict(zip(self.cast, cast, strict=False))
         facts: list[Fact] = [DialogStarted(cast, dialog.seed or 0)]
-        facts += (replace(fact, agent=names.get(fact.agent, fact.agent)) for fact in self.facts)
+        facts += (_renamed(fact, names) for fact in self.facts)
         facts.append(Forked(self.parent, self.turn))
         records = [Record(run, str(dialog.id), place, time, fact) for place, fact in enumerate(facts)]
         return Past(records, calls=self.turn)
@@ -131,19 +133,34 @@ def _shared(fact: Fact) -> Shared:
 def _facts(dialog: Dialog) -> Iterator[Shared]:
     """The facts that a dialog's rows tell of; the turns alone where its rows do not tell of just these."""
     rows = [fact for event in dialog.events or () if (fact := _fact(event)) is not None]
-    if [(fact.agent, fact.text) for fact in rows if isinstance(fact, Uttered)] == [
-        (turn.speaker or "", turn.text) for turn in dialog.turns
-    ]:
-        yield from rows
-    else:
-        yield from (Uttered(turn.speaker or "", turn.text) for turn in dialog.turns)
+    said = [_uttered(turn.speaker or "", turn.text, turn.model_extra) for turn in dialog.turns]
+    yield from rows if [fact for fact in rows if isinstance(fact, Uttered)] == said else said
+
+
+def _uttered(agent: str, text: str, more: Mapping[str, Any] | None) -> Uttered:
+    """Who heard it then does not hear more now, nor does anybody else."""
+    if more is None or not has_secrets(more):
+        return Uttered(agent, text)
+    parts, heard_by = parts_in(text, more), hearers_in(more)
+    return Uttered(agent, text, heard_by=heard_by, parts=() if parts == (Said(SPEECH, text, heard_by),) else parts)
+
+
+def _renamed(fact: Shared, names: Mapping[str, str]) -> Shared:
+    if isinstance(fact, Uttered) and not fact.is_plain:
+        parts = tuple(part._replace(heard_by=_named(part.heard_by, names)) for part in fact.parts)
+        fact = replace(fact, heard_by=_named(fact.heard_by, names), parts=parts)
+    return replace(fact, agent=names.get(fact.agent, fact.agent))
+
+
+def _named(heard_by: tuple[str, ...] | None, names: Mapping[str, str]) -> tuple[str, ...] | None:
+    return None if heard_by is None else tuple(names.get(name, name) for name in heard_by)
 
 
 def _fact(event: Event) -> Shared | None:
     agent, content = event.agent or "", event.content
     match event.action:
         case "utter":
-            return Uttered(agent, str(content))
+            return _uttered(agent, str(content), event.model_extra)
         case "think":
             return Thought(agent, str(content))
         case "instruct" | "instruct-persist":
@@ -151,6 +168,8 @@ def _fact(event: Event) -> Shared | None:
         case "tool" if isinstance(content, dict):
             return _tool(agent, event.actionLabel, content)
         case "tool" | "reply":
+            return None
+        case _ if event.actionLabel == CHANNEL:
             return None
     return Noted(agent, event.actionLabel or "", event.action, event.actionLabel, content)
 

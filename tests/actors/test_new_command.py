@@ -19,7 +19,7 @@ from playact.engine import Dialog
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-UNSAYABLE = {"preprocess", "postprocess", "turn_policy"}  # functions
+UNSAYABLE = {"preprocess", "postprocess"}  # functions
 
 
 def as_read(text: str, folder: Path) -> Any:
