@@ -36,7 +36,14 @@ from playact.engine import CompletionRequest, Parameters
 DIALOGS = (1, 8, 64, 256)
 # Every reply has as many tokens, on both sides.
 DEFAULTS = Parameters(temperature=0.7, top_p=0.9, max_tokens=48, extra={"ignore_eos": True})
-SETTINGS: Mapping[str, object] = {"max_model_len": 2048, "block_size": 32, "kv_cache_memory_bytes": 4 * 2**30}
+SETTINGS: Mapping[str, object] = {
+    "max_model_len": 2048,
+    "block_size": 32,
+    "kv_cache_memory_bytes": 4 * 2**30,
+    # Both are given seeds, with which vLLM reads no prompt in parts on processors; see `playact.backends.vllm.engine`.
+    "enable_chunked_prefill": False,
+    "max_num_batched_tokens": 4096,
+}
 
 
 async def rows(
@@ -48,7 +55,7 @@ async def rows(
     `is_compiled` each engine takes a minute more to start, and is faster then.
     """
     for count in dialogs:
-        settings = {**SETTINGS, "dtype": dtype, "max_num_seqs": max(count, 2), "enforce_eager": not is_compiled}
+        settings = {**SETTINGS, "dtype": dtype, "max_num_seqs": count, "enforce_eager": not is_compiled}
         played = await talk(VLLMBackend(engine=settings, defaults=DEFAULTS), count, turns=turns)
         offline = await anyio.to_thread.run_sync(_offline, played.requests, settings)
         yield {

@@ -47,7 +47,8 @@ class VLLMBackend:
 
     engine: arguments of vLLM's engine (its `AsyncEngineArgs`) by their names, such as `max_model_len`, `dtype`,
         `tensor_parallel_size`; unknown ones are refused. Where a machine has no accelerator, what is not given is
-        chosen for that: no compiling, all processors, a quarter of the free memory for keys and values.
+        chosen for that: no compiling, all processors, a quarter of the free memory for keys and values, and prompts
+        that are read whole.
     defaults: what holds for requests that say nothing else; the model's own defaults hold below them. Every field of
         vLLM's `SamplingParams` that makes sense for one text may be in `Parameters.extra`, and `chat_template_kwargs`.
     in_flight: how many requests the engine has at once; by default twice what its batch takes, so that the next is

@@ -81,7 +81,12 @@ def stop(engine: Any) -> None:
 
 def _for_processors(environment: dict[str, str], settings: Mapping[str, object]) -> dict[str, object]:
     """Settings where there is no accelerator; into `environment` goes what vLLM reads only there."""
-    defaults: dict[str, object] = {"enforce_eager": True}  # compiling takes a minute, and pays in long runs only
+    defaults: dict[str, object] = {
+        "enforce_eager": True,  # compiling takes a minute, and pays in long runs only
+        # A prompt that is read in parts, of a request that has a seed, has vLLM turn back a generator of random
+        # numbers as only those of CUDA can be: on processors it dies of that (0.32).
+        "enable_chunked_prefill": False,
+    }
     memory = ("kv_cache_memory_bytes", "gpu_memory_utilization")
     if "VLLM_CPU_KVCACHE_SPACE" not in environment and not any(each in settings for each in memory):
         defaults["kv_cache_memory_bytes"] = _available_bytes() // 4  # vLLM itself takes nearly all there is

@@ -49,6 +49,19 @@ def made_to_say(text: str, *, tools: tuple[ToolSpec, ...] = ()) -> CompletionReq
     return replace(request, tools=tools, sequence=3)
 
 
+async def test_more_prompts_at_once_than_a_step_takes_in_are_answered(vllm: VLLMBackend) -> None:
+    """vLLM on processors dies of a prompt with a seed that it reads in parts."""
+    requests = [
+        replace(asking(f"{number}. " + "Once there was a town by the sea. " * 80, max_tokens=2), seed=number)
+        for number in range(12)
+    ]
+
+    async with asyncio.TaskGroup() as tasks:
+        calls = [tasks.create_task(vllm.complete(request)) for request in requests]
+
+    assert all(call.result().usage.completion_tokens for call in calls)
+
+
 async def test_a_tool_is_called_and_its_answer_heard(vllm: VLLMBackend) -> None:
     written = 'Wait. <tool_call>\n{"name": "clock", "arguments": {"city": "Oslo"}}\n</tool_call>'
     request = made_to_say(written, tools=(CLOCK,))
