@@ -74,6 +74,7 @@ VARIANTS = {
     "full, cool, brief": Variant(prompt="full", temperature=0.3, max_tokens=32),
     "short, cool, brief": Variant(prompt="short", temperature=0.3, max_tokens=32),
     "full, cool, brief, dry": Variant(prompt="full", temperature=0.3, max_tokens=32, dry=0.8, repeat_penalty=1.05),
+    "short, brief, dry": Variant(prompt="short", max_tokens=32, dry=0.8, repeat_penalty=1.05),
     "short, cool, brief, dry": Variant(prompt="short", temperature=0.3, max_tokens=32, dry=0.8, repeat_penalty=1.05),
 }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread, current_thread
 from typing import Any
 
 import anyio
 import pytest
 
 from playact.backends import converted_weights, huggingface
-from playact.backends.huggingface import HuggingFaceBackend
+from playact.backends.huggingface import HuggingFaceBackend, loading
 from playact.backends.huggingface.loading import load_model
 from playact.engine.errors import ExtraMissing, SetupError, WeightsMissing
 from playact.engine.models import backend_named
@@ -72,6 +73,21 @@ def test_a_model_that_needs_more_than_keys_and_values_by_row_is_refused(
     else:
         with pytest.raises(SetupError, match="cannot be run row by row"):
             load_model(str(folder), device="cpu", dtype="float32")
+
+
+def test_the_thread_that_loads_and_tries_a_model_is_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it lived, OpenMP would count its helpers among those for whom there are too few processors."""
+    threads: list[Thread] = []
+    prove = loading._prove
+    monkeypatch.setattr(loading, "_prove", lambda *args: (threads.append(current_thread()), prove(*args)))
+
+    load_model(str(save_tiny(tmp_path)), device="cpu", dtype="float32")
+
+    (thread,) = threads
+    assert thread is not current_thread()
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(
