@@ -13,7 +13,7 @@ import pytest
 
 from playact.backends import converted_weights, huggingface
 from playact.backends.huggingface import HuggingFaceBackend, loading
-from playact.backends.huggingface.loading import load_model
+from playact.backends.huggingface.loading import LoadedModel, load_model
 from playact.engine.errors import ExtraMissing, SetupError, WeightsMissing
 from playact.engine.models import backend_named
 from tests.backends.huggingface.conftest import Opener
@@ -81,7 +81,12 @@ def test_the_thread_that_loads_and_tries_a_model_is_gone_afterwards(
     """While it lived, OpenMP would count its helpers among those for whom there are too few processors."""
     threads: list[Thread] = []
     prove = loading._prove
-    monkeypatch.setattr(loading, "_prove", lambda *args: (threads.append(current_thread()), prove(*args)))
+
+    def noted(loaded: LoadedModel, source: str) -> None:
+        threads.append(current_thread())
+        prove(loaded, source)
+
+    monkeypatch.setattr(loading, "_prove", noted)
 
     load_model(str(save_tiny(tmp_path)), device="cpu", dtype="float32")
 
