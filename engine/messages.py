@@ -6,7 +6,7 @@ The facts of a dialog, in order, are all there is to know of it: every actor's s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -98,13 +98,13 @@ class Consulted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Noted(Fact):
-    """An orchestrator has something to tell of the dialog, beside its advice to `agent`."""
+    """An orchestrator has something to tell of the dialog, beside its advice to `agent`; `content` is plain JSON."""
 
     agent: str
     by: str
     action: str
     label: str | None
-    content: str | Mapping[str, object] | Sequence[object]
+    content: object
 
 
 @dataclass(frozen=True, slots=True)

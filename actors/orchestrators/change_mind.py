@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ...engine.dialog import Dialog
 from .orchestrator import Advice
-from .rule import CHECKED, Rule
+from .rule import CHECKED, Rule, Texts, several
 
 __all__ = ["ChangeMindOrchestrator"]
-
-
-def _several(value: Any) -> Any:
-    return () if value is None else (value,) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -26,7 +22,7 @@ class ChangeMindOrchestrator(Rule):
     """
 
     probability: Annotated[float, Field(ge=0, le=1)] = 0.3
-    reasons: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    reasons: Texts = ()
     max_times: Annotated[int, Field(ge=0)] | None = 1
 
     def instruct(self, dialog: Dialog, utterance: str) -> Advice:
@@ -35,5 +31,5 @@ class ChangeMindOrchestrator(Rule):
             return None
         text = "Change your mind completely in this reply."
         if self.reasons:
-            text += f" Your reason: {self.random.choice(self.reasons)}"
+            text += f" Your reason: {self.random.choice(several(self.reasons))}"
         return text

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ...engine.dialog import Turn
-from .rule import Pattern, holds
+from .rule import Pattern, Texts, holds, several
 
 __all__ = ["Check"]
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 class Check(BaseModel):
@@ -31,7 +27,7 @@ class Check(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     pattern: Pattern | None = None
-    keywords: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    keywords: Texts = ()
     predicate: Callable[[str], bool] | None = None
     question: str | None = None
     by: Literal["agent", "others", "anyone"] = "agent"
@@ -62,4 +58,6 @@ class Check(BaseModel):
             return bool(self.predicate(text))
         if self.pattern is not None:
             return holds(self.pattern, text)
-        return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in self.keywords)
+        return any(
+            re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in several(self.keywords)
+        )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Self
 
-from pydantic import BaseModel as Model
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from ...engine.dialog import Dialog, Instruction
@@ -17,7 +16,7 @@ __all__ = ["Drift", "DriftOrchestrator", "DriftRule"]
 _DIGITS = 3  # of a value as it is recorded and gone on from
 
 
-class Drift(Model):
+class Drift(BaseModel):
     """How one attribute begins and drifts.
 
     start: its value before the dialog. low, high: it never leaves these.
@@ -49,7 +48,7 @@ class Drift(Model):
         return self.levels[max(reached)] if reached else f"{value:g} on a scale from {self.low:g} to {self.high:g}"
 
 
-class DriftRule(Model):
+class DriftRule(BaseModel):
     """What is heard moves an attribute: `add` is added where `heard` holds for the other's last utterance.
 
     heard: a regular expression that is searched in it, whatever the case, or a function of it.
@@ -62,19 +61,6 @@ class DriftRule(Model):
     add: float
 
 
-def _drifts(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    return {
-        name: {"start": each} if isinstance(each, int | float) and not isinstance(each, bool) else each
-        for name, each in value.items()
-    }
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, DriftRule | dict) else value
-
-
 @dataclass(frozen=True, config=CHECKED)
 class DriftOrchestrator(Rule):
     """Has named attributes of its agent drift, and tells the agent before each turn how it is with them now.
@@ -84,20 +70,23 @@ class DriftOrchestrator(Rule):
     attributes: a number to start with, or a `Drift`, by name. rules: see `DriftRule`.
     """
 
-    attributes: Annotated[Mapping[str, Drift], BeforeValidator(_drifts)]
-    rules: Annotated[tuple[DriftRule, ...], BeforeValidator(_several)] = ()
+    attributes: Mapping[str, Drift | Annotated[float, Field(allow_inf_nan=False)]]
+    rules: Sequence[DriftRule] = ()
 
     def __post_init__(self) -> None:
         if not self.attributes:
             raise ValueError("attributes must name one at least")
+        drifts = self._drifts  # raises for a number outside of the usual limits
         for rule in self.rules:
-            if rule.attribute not in self.attributes:
+            if rule.attribute not in drifts:
                 known = ", ".join(self.attributes)
                 raise ValueError(f"a rule moves the attribute {rule.attribute!r}; known here: {known}")
 
     def instruct(self, dialog: Dialog, utterance: str) -> Instruction:
         values = self._now(utterance)
-        told = "; ".join(f"{name.replace('_', ' ')}: {drift.told(values[name])}" for name, drift in self._in_order())
+        told = "; ".join(
+            f"{name.replace('_', ' ')}: {drift.told(values[name])}" for name, drift in self._drifts.items()
+        )
         text = f"How it is with you now: {told}. Let it show in how you speak, and do not name it."
         return Instruction(text=text, events=self.note("drift", values))
 
@@ -110,7 +99,7 @@ class DriftOrchestrator(Rule):
         notes = [note for note in self.notes if note.action == "drift"]
         before = notes[-1].content if notes else {}
         values = {}
-        for name, drift in self._in_order():
+        for name, drift in self._drifts.items():
             value = before.get(name, drift.start)
             if notes:
                 value += drift.pull * (drift.start - value) + self.random.uniform(-drift.step, drift.step)
@@ -119,5 +108,7 @@ class DriftOrchestrator(Rule):
             values[name] = drift.kept(value)
         return values
 
-    def _in_order(self) -> list[tuple[str, Drift]]:
-        return list(self.attributes.items())
+    @property
+    def _drifts(self) -> dict[str, Drift]:
+        given = self.attributes.items()
+        return {name: drift if isinstance(drift, Drift) else Drift(start=drift) for name, drift in given}

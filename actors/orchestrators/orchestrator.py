@@ -101,8 +101,8 @@ class Orchestrator(ABC):
         """How many instructions it has given in this dialog; only for those that keep no state themselves."""
         return self._at_desk().given
 
-    def note(self, action: str, content: str | Mapping[str, Any] | Sequence[Any]) -> Event:
-        """An event of its own, to be recorded with an `Instruction`."""
+    def note(self, action: str, content: object) -> Event:
+        """An event of its own, to be recorded with an `Instruction`; `content` is plain JSON."""
         return Event(agent=self.target_agent, action=action, actionLabel=self.label, content=content, timestamp=0)
 
     async def ask(

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SkipValidation
+from pydantic import BaseModel, ConfigDict, SkipValidation
 from pydantic.dataclasses import dataclass
 
 from ...engine.completion import Backend, Message, Parameters
 from ...engine.dialog import Dialog, Event, Instruction, Turn
 from .check import Check
-from .rule import CHECKED, Rule
+from .rule import CHECKED, Pattern, Rule, Texts, several
 
 __all__ = ["PlanOrchestrator", "PlanStep"]
-
-
-def _check(value: Any) -> Any:
-    return {"pattern": value} if isinstance(value, str) else value
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
 
 
 class PlanStep(BaseModel):
@@ -36,9 +27,13 @@ class PlanStep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tell: str
-    check: Annotated[Check, BeforeValidator(_check)]
-    next: Annotated[tuple[str, ...] | None, BeforeValidator(_several)] = None
+    check: Check | Pattern
+    next: Texts | None = None
     required: bool = True
+
+    @property
+    def done(self) -> Check:
+        return Check(pattern=self.check) if isinstance(self.check, str) else self.check
 
 
 class _YesNo(BaseModel):
@@ -60,16 +55,16 @@ class PlanOrchestrator(Rule):
     """
 
     steps: Mapping[str, PlanStep]
-    start: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    start: Texts = ()
     model: str | SkipValidation[Backend] | None = None
     model_parameters: Parameters = Parameters()
 
     def __post_init__(self) -> None:
         if not self.steps:
             raise ValueError("steps must name one at least")
-        named = [("start", self.start), *((name, step.next or ()) for name, step in self.steps.items())]
+        named = [("start", self.start), *((name, step.next) for name, step in self.steps.items())]
         for place, names in named:
-            for name in names:
+            for name in several(names):
                 if name not in self.steps:
                     raise ValueError(
                         f"{place} leads to {name!r}, which is no step; known here: {', '.join(self.steps)}"
@@ -79,7 +74,7 @@ class PlanOrchestrator(Rule):
         """The steps that may come after a step."""
         step = self.steps[name]
         if step.next is not None:
-            return step.next
+            return several(step.next)
         return next(((after,) for before, after in pairwise(self.steps) if before == name), ())
 
     async def instruct(self, dialog: Dialog, utterance: str) -> Instruction | None:
@@ -99,7 +94,11 @@ class PlanOrchestrator(Rule):
     def _open(self, events: list[Event]) -> tuple[str, ...]:
         """The steps of which one comes now; none when the plan is done."""
         steps = _steps((*self.notes, *events))
-        return self.following(str(steps[-1].content["step"])) if steps else self.start or (next(iter(self.steps)),)
+        return (
+            self.following(str(steps[-1].content["step"]))
+            if steps
+            else several(self.start) or (next(iter(self.steps)),)
+        )
 
     async def _looked(self, dialog: Dialog) -> list[Event]:
         """What is new since the agent's last turn. One turn may do several steps, each of them once."""
@@ -112,7 +111,7 @@ class PlanOrchestrator(Rule):
             found: tuple[int, str] | None = None
             for name in names:
                 begin = max(last, places.get(name, -1) + 1)
-                place = await self._place(self.steps[name].check, turns, begin)
+                place = await self._place(self.steps[name].done, turns, begin)
                 if place is not None and (found is None or place < found[0]):
                     found = place, name
             if found is None:

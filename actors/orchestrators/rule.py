@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, ConfigDict
@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from .orchestrator import Orchestrator
 
-__all__ = ["CHECKED", "Condition", "Pattern", "Rule", "Shared", "holds"]
+__all__ = ["CHECKED", "Condition", "Pattern", "Rule", "Shared", "Texts", "holds", "several"]
 
 CHECKED = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -42,7 +42,12 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _kept(texts: Sequence[str] | str) -> tuple[str, ...] | str:
+    return texts if isinstance(texts, str) else tuple(texts)
+
+
 Pattern = Annotated[str, AfterValidator(_pattern)]
+Texts = Annotated[Sequence[str] | str, AfterValidator(_kept)]  # one alone stands for itself
 Condition = Callable[[str], bool] | Pattern
 
 
@@ -51,3 +56,8 @@ def holds(condition: Callable[[str], bool] | str, text: str) -> bool:
     if isinstance(condition, str):
         return re.search(condition, text, re.IGNORECASE) is not None
     return condition(text)
+
+
+def several(texts: Sequence[str] | str | None) -> tuple[str, ...]:
+    """One text stands for a list of one."""
+    return () if texts is None else (texts,) if isinstance(texts, str) else tuple(texts)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SkipValidation
+from pydantic import Field, SkipValidation
 from pydantic.dataclasses import dataclass
 
 from ...engine.dialog import Dialog, Instruction
 from ...engine.embedding import Embedder
-from .rule import CHECKED, Rule
+from .rule import CHECKED, Rule, Texts, several
 
 __all__ = ["SimpleResponseOrchestrator"]
-
-
-def _graph(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    return {action: (after,) if isinstance(after, str) else after for action, after in value.items()}
 
 
 @dataclass(frozen=True, config=CHECKED)
@@ -35,7 +29,7 @@ class SimpleResponseOrchestrator(Rule):
     """
 
     responses: Sequence[str] | Mapping[str, str]
-    graph: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_graph)] | None = None
+    graph: Mapping[str, Texts] | None = None
     embedder: str | SkipValidation[Embedder] = "static"
     top_k: Annotated[int, Field(ge=1)] = 5
 
@@ -46,7 +40,7 @@ class SimpleResponseOrchestrator(Rule):
             return
         if not isinstance(self.responses, Mapping):
             raise ValueError("a graph needs responses by their actions")  # noqa: TRY004  # pydantic tells of these
-        named = {*self.graph, *(after for follow in self.graph.values() for after in follow)}
+        named = {*self.graph, *(after for action in self.graph for after in self._after(action))}
         if unknown := sorted(named - self.responses.keys()):
             raise ValueError(f"the graph names {unknown[0]!r}, for which there is no response")
 
@@ -74,6 +68,9 @@ class SimpleResponseOrchestrator(Rule):
             return [self.responses[place] for place in places]
         actions = list(self.responses)
         matched = [actions[place] for place in places]
-        if follows and self.graph is not None:
-            matched = list(dict.fromkeys(after for action in matched for after in self.graph.get(action, ())))
+        if follows:
+            matched = list(dict.fromkeys(after for action in matched for after in self._after(action)))
         return [f"({action}) {self.responses[action]}" for action in matched]
+
+    def _after(self, action: str) -> Sequence[str]:
+        return several((self.graph or {}).get(action))

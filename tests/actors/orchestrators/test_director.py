@@ -69,8 +69,7 @@ async def test_its_rubric_and_its_agent_are_in_the_question_and_the_form_is_aske
     (ask,) = heard.asks
     assert "Stay {polite}." in ask.messages[0].text
     assert "to Ada and to nobody else" in ask.messages[0].text
-    assert ask.response_schema is not None
-    assert ask.response_schema["properties"]["verdict"]["enum"] == ["leave alone", "advise"]
+    assert '"enum": ["leave alone", "advise"]' in json.dumps(ask.response_schema)
 
 
 async def test_advice_that_comes_with_being_left_alone_is_none() -> None:

@@ -38,10 +38,10 @@ async def test_what_is_heard_moves_an_attribute() -> None:
 
 
 async def test_the_agent_is_told_by_levels_or_numbers_and_only_how_it_is_now() -> None:
-    levels = {0: "calm", 4: "irritated", 7: "furious"}
+    levels = {0.0: "calm", 4.0: "irritated", 7.0: "furious"}
     mood = DriftOrchestrator(
-        {"anger": {"start": 1, "step": 0, "levels": levels}, "self_trust": 3},
-        rules=DriftRule(heard="line", attribute="anger", add=4),
+        {"anger": Drift(start=1, step=0, levels=levels), "self_trust": 3},
+        rules=[DriftRule(heard="line", attribute="anger", add=4)],
     )
     _, heard = await rehearsed(mood)
 
