@@ -3,7 +3,19 @@
 from .agent import Agent
 from .function_tool import final_response_tool, tool
 from .mcp_server import MCPServer
-from .orchestrators import LengthOrchestrator, Orchestrator, SimpleReflexOrchestrator
+from .orchestrators import (
+    BaseOrchestrator,
+    BasePersistentOrchestrator,
+    ChangeMindOrchestrator,
+    DirectorOrchestrator,
+    DriftOrchestrator,
+    InstructionListOrchestrator,
+    LengthOrchestrator,
+    Orchestrator,
+    PlanOrchestrator,
+    SimpleReflexOrchestrator,
+    SimpleResponseOrchestrator,
+)
 from .personas import Persona
 from .prompts import Prompts
 from .scenario import Scenario
@@ -17,8 +29,16 @@ __all__ = [
     "Scenario",
     "Prompts",
     "Orchestrator",
+    "BaseOrchestrator",
+    "BasePersistentOrchestrator",
     "SimpleReflexOrchestrator",
     "LengthOrchestrator",
+    "ChangeMindOrchestrator",
+    "InstructionListOrchestrator",
+    "SimpleResponseOrchestrator",
+    "DirectorOrchestrator",
+    "PlanOrchestrator",
+    "DriftOrchestrator",
     "tool",
     "final_response_tool",
     "MCPServer",
