@@ -48,7 +48,7 @@ def _kept(texts: Sequence[str] | str) -> tuple[str, ...] | str:
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Texts = Annotated[Sequence[str] | str, AfterValidator(_kept)]  # one alone stands for itself
-Condition = Callable[[str], bool] | Pattern
+Condition = Pattern | Callable[[str], bool]
 
 
 def holds(condition: Callable[[str], bool] | str, text: str) -> bool:
