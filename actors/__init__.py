@@ -1,6 +1,7 @@
 """Who speaks and who listens."""
 
 from .agent import Agent
+from .flaws import Manners
 from .function_tool import final_response_tool, tool
 from .mcp_server import MCPServer
 from .orchestrators import (
@@ -42,6 +43,7 @@ __all__ = [
     "tool",
     "final_response_tool",
     "MCPServer",
+    "Manners",
     "TurnPolicy",
     "RoundRobin",
     "WeightedRandom",

@@ -15,6 +15,7 @@ from ..engine.errors import DialogFailed
 from ..engine.simulation import Simulation
 from ..engine.structured import ReplySchema
 from ..engine.thinking import THINKING_PATTERN, Thinking
+from .flaws import Manners
 from .mcp_server import MCPServer
 from .orchestrators import Orchestrator, orchestrators_by_name
 from .personas import Persona
@@ -104,6 +105,8 @@ class Agent:
     channels: what its turns may be beside speech, such as "action" and "thought"; None for what the scenario says.
     can_finish: whether it may end the dialog (by the marker that the prompt tells it).
     orchestrators: they advise it before it speaks, in this order.
+    manners: what becomes of replies that give away a model, such as echoes; one word, as in "retry", is for all kinds.
+        None is as the scenario says; see `Manners`.
     system_prompt: used as it is, instead of the prompt made of all this.
     prompt_style: whether that prompt is "short", for models that lose the thread, or "full"; None leaves it to the
         backend, which knows its model.
@@ -133,6 +136,7 @@ class Agent:
     thinking_pattern: Annotated[str | None, AfterValidator(_pattern)] = THINKING_PATTERN
     channels: OwnChannels = None
     can_finish: bool = True
+    manners: Annotated[Manners | None, BeforeValidator(Manners.of)] = None
     orchestrators: Annotated[Sequence[SkipValidation[Orchestrator]], BeforeValidator(_orchestrators)] = ()
     system_prompt: str | None = None
     prompt_style: Literal["short", "full"] | None = None

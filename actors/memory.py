@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Iterable
 
 from ..engine.completion import Message, ToolCall
-from ..engine.messages import Fact, Instructed, ReplyRejected, ToolCalled, ToolReturned, Uttered
+from ..engine.messages import Fact, FlawFound, Instructed, ReplyRejected, ToolCalled, ToolReturned, Uttered
 from ..engine.said import heard, written
 from ..engine.structured import correction
+from .flaws.flaw import ADVICE
 from .prompts import OPENING_CUE
 
 __all__ = ["Memory"]
@@ -97,10 +98,9 @@ class Memory:
         """Adds advice or a tool's use. Published advice stays only if persistent; a draft's stays for the turn."""
         match fact:
             case Instructed() if fact.agent == self._name and (fact.persistent or not persistent):
-                advice = Message("system", fact.text)
-                if not (fact.persistent and advice in messages):
-                    # Before what was heard last, so that the model still answers that.
-                    messages.insert(len(messages) - (messages[-1].role == "user"), advice)
+                self._advise(messages, fact.text, is_said_once=fact.persistent)
+            case FlawFound() if fact.agent == self._name and fact.outcome == "retried" and not persistent:
+                self._advise(messages, ADVICE[fact.flaw], is_said_once=True)
             case ReplyRejected() if fact.agent == self._name and not persistent:
                 messages += correction(fact.text, fact.problem)
             case ToolCalled() if fact.agent == self._name:
@@ -108,3 +108,9 @@ class Memory:
                 messages.append(Message("assistant", "", tool_calls=(call,)))
             case ToolReturned() if fact.agent == self._name:
                 messages.append(Message("tool", fact.output, tool_call_id=fact.call_id))
+
+    def _advise(self, messages: list[Message], text: str, *, is_said_once: bool) -> None:
+        advice = Message("system", text)
+        if not (is_said_once and advice in messages):
+            # Before what was heard last, so that the model still answers that.
+            messages.insert(len(messages) - (messages[-1].role == "user"), advice)

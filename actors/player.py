@@ -30,6 +30,7 @@ from ..engine.structured import Checked, ReplySchema
 from ..engine.thinking import Thinking
 from .agent import Agent
 from .endings import without_marker
+from .flaws import Watch
 from .mcp_tools import with_servers
 from .memory import Memory
 from .orchestrators import Advise, Orchestrator
@@ -55,6 +56,7 @@ class Part:
     prompts: Prompts
     advisers: tuple[tuple[str, Orchestrator], ...]
     manner: Manner | None = None
+    watch: Watch | None = None
 
     def prompt_for(self, capabilities: Capabilities, of_run: Mapping[str, str] = PACKAGED) -> str:
         """The agent's instructions, in the style that it asks for or that suits the model.
@@ -177,11 +179,9 @@ class AgentActor(Actor):
     async def _turn(self, attempts: int, advice: Sequence[Fact]) -> tuple[Fact, ...]:
         draft = _Draft(attempts, list(advice))
         if self._memory.is_blank and self._agent.first_utterance:
-            text, has_finished = self._opening(), False
+            text, has_finished = self._processed(self._opening()), False
         else:
-            text, has_finished = await self._reply(draft)
-        if self._agent.postprocess is not None:
-            text = self._agent.postprocess(text)
+            text, has_finished = await self._well_said(draft)
         manner = self._part.manner
         if manner is not None and (uttered := manner.uttered(text, draft.usage, draft.facts)) is not None:
             draft.facts.append(uttered)
@@ -198,6 +198,25 @@ class AgentActor(Actor):
         if len(openings) == 1:
             return openings[0]
         return generator(self._performance.seed, self._name, "first utterance").choice(openings)
+
+    async def _well_said(self, draft: _Draft) -> tuple[str, bool]:
+        """What the others are to hear; its flaws are noted, and it is asked for again where they are to be retried."""
+        watch, retries = self._part.watch, 0
+        while True:
+            text, has_finished = await self._reply(draft)
+            text = self._processed(text)
+            is_told_by_tool = bool(draft.facts) and type(draft.facts[-1]) is ToolReturned
+            if watch is None or is_told_by_tool or self._part.schema is not None:
+                return text, has_finished
+            flaws = watch.flaws_in(text, self._performance.dialog.turns)
+            is_retried = watch.retries(flaws, retries)
+            draft.facts += watch.notes(flaws, text, is_retried=is_retried)
+            if not is_retried:
+                return text, has_finished
+            retries += 1
+
+    def _processed(self, text: str) -> str:
+        return text if self._agent.postprocess is None else self._agent.postprocess(text)
 
     async def _reply(self, draft: _Draft) -> tuple[str, bool]:
         """The model's words, and whether it means to end the dialog; the tools that it asks for answer meanwhile."""

@@ -19,6 +19,7 @@ from ..engine.completion import Parameters
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import CodeMissing, JournalInvalid, SetupError
 from .agent import Agent
+from .flaws import Manners
 from .mcp_server import MCPServer
 from .orchestrators import Check, Drift, DriftRule, PlanStep, orchestrators_by_name
 from .personas import Persona
@@ -41,6 +42,7 @@ _KEY = re.compile(
 )
 _OWN: tuple[type, ...] = (
     Agent,
+    Manners,
     MCPServer,
     Persona,
     Context,

@@ -85,6 +85,8 @@ class Report:
             f"{now.completion_tokens / seconds:.0f} tokens/s; model {self._model}, seed {self._seed}",
         ]
         lines += self._cost(now)
+        if now.flaws:
+            lines.append(f"flaws found: {_flaws(now.flaws)}")
         lines += [
             f"failed: {count} x {kind}: {one_line(error)}"
             for kind, (count, error) in sorted(self._failed.items(), key=lambda item: -item[1][0])
@@ -136,6 +138,7 @@ class Report:
             "calls": now.calls,
             "retries": now.retries,
             "seconds": round(now.seconds, 3),
+            "flaws": dict(now.flaws),
         }
         about = {"usd": now.usd, "unpriced": list(now.unpriced), "seed": self._seed, "model": self._model}
         if standing is None:
@@ -150,6 +153,7 @@ class Report:
             "prompt_tokens": tally.prompt_tokens,
             "calls": tally.calls,
             "seconds": round(tally.seconds, 3),
+            "flaws": dict(tally.flaws),
         }
         left = {"planned": standing.planned, "left": standing.left, "journal": str(journal)}
         return {**whole, "digest": standing.digest, **about, **left, "session": session}
@@ -169,6 +173,10 @@ def endings(ended: Mapping[str, int]) -> str:
     """How many ended in which way, in words."""
     counted = sorted((reason, count) for reason, count in ended.items() if count)
     return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in counted) or "none"
+
+
+def _flaws(flaws: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(flaws.items()))
 
 
 def one_line(text: str) -> str:

@@ -13,6 +13,7 @@ from ..engine.dialog import Context, Dialog, Ending
 from ..engine.performance import Performance
 from ..engine.said import has_secrets
 from .agent import Agent
+from .flaws import Manners, Watch
 from .orchestrators import Conclude, Orchestrator, OrchestratorActor, concludes, is_concluded
 from .player import AgentActor, Part
 from .prompts import PACKAGED, Prompts, prompts_of
@@ -44,6 +45,7 @@ class Scenario(BaseModel):
     turn_form: how agents write what they say and do, as "markup" within a text or as "json".
     asides: whether and how agents may tell something to some of the others only; None lets nobody.
     hearing: who hears whom, as in {"Ana": ["Ben"]}; None lets all hear what is said to all.
+    manners: what becomes of flawed replies of agents that do not say so themselves; recorded unless said otherwise.
     scenario, notes: kept in the dialog as they are.
     """
 
@@ -59,6 +61,7 @@ class Scenario(BaseModel):
     turn_form: TurnForm = "markup"
     asides: AsidesAllowed = None
     hearing: HearingRule = None
+    manners: Annotated[Manners | None, BeforeValidator(Manners.of)] = None
     scenario: str | dict[str, Any] | None = None
     notes: Any = None
 
@@ -173,14 +176,16 @@ class Scenario(BaseModel):
     def _part(self, place: int, agent: Agent) -> Part:
         name, manner = self.names[place], self._manner(self.names[place], agent)
         tools = agent.tools if manner is None else (*agent.tools, *manner.tools)
-        others = (other for other in self.names if other != name)
+        others = tuple(other for other in self.names if other != name)
+        manners = agent.manners or self.manners or Manners()
         return Part(
             agent=agent,
             name=name,
-            others=tuple(others),
+            others=others,
             context=self.context if self.context is not None else agent.context,
             prompts=agent.prompts.over(self.prompts),
             toolbox=Toolbox(tools, timeout_s=agent.tool_timeout_s) if tools else None,
+            watch=Watch.over(name, others, agent.persona, manners),
             advisers=_told_apart(agent.orchestrators),
             manner=manner,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..engine.actor import Actor, ActorRef, handles
 from ..engine.dialog import Dialog, Ending
-from ..engine.messages import EndMarked, Fact, Request
+from ..engine.messages import EndMarked, Fact, FlawFound, Request
 from .endings import are_goodbyes, is_loop
 from .player import TakeTurn
 from .turn_taking import RoundRobin, TurnPolicy
@@ -26,7 +26,7 @@ class Stage(Actor):
     `heard` is the dialog as everybody hears it, which is all that a turn policy is shown.
     """
 
-    __slots__ = ("_cast", "_dialog", "_end_is_marked", "_heard", "_max_turns", "_players", "_turn_policy")
+    __slots__ = ("_cast", "_dialog", "_end_is_marked", "_flaw", "_heard", "_max_turns", "_players", "_turn_policy")
 
     def __init__(
         self,
@@ -44,10 +44,13 @@ class Stage(Actor):
         self._turn_policy = turn_policy
         self._max_turns = max_turns
         self._end_is_marked = False
+        self._flaw = ""
 
     def fold(self, fact: Fact) -> None:
         if type(fact) is EndMarked:
             self._end_is_marked = True
+        elif type(fact) is FlawFound and fact.outcome == "ended":
+            self._flaw = fact.flaw
 
     @handles(Conduct)
     async def conduct(self, request: Conduct) -> Ending:
@@ -74,6 +77,8 @@ class Stage(Actor):
             return Ending(reason="finished", detail="end marker")
         if not turns:
             return None
+        if self._flaw:
+            return Ending(reason="finished", detail=f"flaw: {self._flaw}")
         if are_goodbyes(turns):
             return Ending(reason="finished", detail="goodbyes")
         if is_loop(turns, len(self._cast)):

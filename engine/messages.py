@@ -27,6 +27,7 @@ __all__ = [
     "ToolCalled",
     "ToolReturned",
     "ToolsWithheld",
+    "FlawFound",
     "Uttered",
     "SpeakerChosen",
     "EndMarked",
@@ -168,6 +169,20 @@ class ToolsWithheld(Fact):
 
     agent: str
     rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlawFound(Fact):
+    """A reply has a flaw that is seen without a model, such as "echo"; `evidence` are the words that show it.
+
+    `outcome` is what came of it: "recorded", "ended", or "retried"; then `reply` was not said, and asked for again.
+    """
+
+    agent: str
+    flaw: str
+    evidence: str
+    outcome: str = "recorded"
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)

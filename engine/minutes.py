@@ -9,6 +9,7 @@ from .hearing import rows_of, turn_of
 from .messages import (
     Consulted,
     Fact,
+    FlawFound,
     Instructed,
     Noted,
     Record,
@@ -84,4 +85,9 @@ def row_of(fact: Fact, timestamp: int) -> Event | None:
         case ToolReturned():
             output = {"name": fact.name, "output": fact.output, "call_id": fact.call_id}
             return Event(agent=fact.agent, action="tool", actionLabel="output", content=output, timestamp=timestamp)
+        case FlawFound():
+            flaw = {"evidence": fact.evidence, "outcome": fact.outcome}
+            if fact.reply:
+                flaw["reply"] = fact.reply
+            return Event(agent=fact.agent, action="flaw", actionLabel=fact.flaw, content=flaw, timestamp=timestamp)
     return None

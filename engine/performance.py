@@ -16,7 +16,7 @@ from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, Repl
 from .hearing import as_heard
 from .journal.journal import Diary
 from .log import logger
-from .messages import DialogEnded, DialogStarted, Fact, Record, SpeakerChosen, Uttered
+from .messages import DialogEnded, DialogStarted, Fact, FlawFound, Record, SpeakerChosen, Uttered
 from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
 from .resources import Resources
@@ -353,6 +353,8 @@ class Performance:
             if self._views:
                 for listener, view in self._views.items():
                     view.turns.append(as_heard(self.dialog.turns[-1], listener))
+        elif type(fact) is FlawFound:
+            self._simulation.flaws[fact.flaw] += 1
         elif type(fact) is SpeakerChosen:
             self._heard.clear()  # whoever was chosen may try the turn again without another choice
 

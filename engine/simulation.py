@@ -123,6 +123,7 @@ class Simulation:
         self.prompts: Mapping[str, str] = checked_prompts(prompts)
         self.memo: dict[str, Any] = json.loads(json.dumps(memo or {}))
         self.turns = 0
+        self.flaws: Counter[str] = Counter()
         self.failures = Failures(failures or FailurePolicy())
         self.journal: Journal | None = None
         self.program = Program()
@@ -324,6 +325,7 @@ class Simulation:
             live=self._scheduler.live,
             ended=dict(self._ended),
             turns=self.turns,
+            flaws=dict(self.flaws),
             live_turns=sum(len(performance.dialog) for performance in self._live.values()),
             calls=calls.answered.calls,
             calls_in_flight=sum(lane.in_flight for lane in lanes),

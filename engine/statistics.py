@@ -32,6 +32,8 @@ class LaneStatistics:
 class Statistics:
     """Where a simulation stands. `ended` counts dialogs by the reason of their ending; tokens are what was paid for.
 
+    `flaws` counts by kind what was wrong with replies, see `FlawFound`; those that were retried too.
+
     `recalled` counts replies that a cache knew, which are no calls.
 
     `live` counts dialogs from admission until they are taken. `usd` is what the run has cost, its earlier
@@ -43,6 +45,7 @@ class Statistics:
     live: int
     ended: Mapping[str, int]
     turns: int
+    flaws: Mapping[str, int] = field(default_factory=dict)
     live_turns: int = 0
     calls: int
     calls_in_flight: int

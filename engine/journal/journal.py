@@ -19,7 +19,7 @@ import anyio
 from ..completion import Completion
 from ..errors import JournalUnwritable
 from ..log import logger
-from ..messages import Fact, Record, Uttered
+from ..messages import Fact, FlawFound, Record, Uttered
 from ..promise import Promise
 from .disk import Disk
 from .entry import ANSWER, REPLY, Entry, encoded, encoded_fact, encoded_reply
@@ -242,6 +242,8 @@ class Diary:
         kind, body = encoded_fact(record.fact)
         if kind == Uttered.__name__:
             self._journal.tally.turns += 1
+        elif type(record.fact) is FlawFound:
+            self._journal.tally.flaws[record.fact.flaw] += 1
         self._said = self._journal.append(self._number, kind, body, record.time)
 
     def add_reply(self, call: int, key: str, completion: Completion, time: float, picodollars: int | None) -> None:

@@ -22,7 +22,8 @@ __all__ = ["Tally"]
 class Tally:
     """Counts over the whole life of a run, over all its sessions.
 
-    ended: dialogs by the reason of their ending. total: how many are to be played, None when that is open.
+    ended: dialogs by the reason of their ending. flaws: what was wrong with replies, by kind.
+    total: how many dialogs are to be played, None when that is open.
     picodollars: what the replies cost, in 1e-12 US dollars.
     unpriced: how many replies are not in that, since no price was known.
     reserved: what the calls under way may cost at most, by calls, tokens, picodollars; written before they are sent.
@@ -39,6 +40,7 @@ class Tally:
     total: int | None = None
     ended: Counter[str] = field(default_factory=Counter)
     turns: int = 0
+    flaws: Counter[str] = field(default_factory=Counter)
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -62,6 +64,8 @@ class Tally:
                 self.add_reply(Usage(*content["usage"]), content.get("cost", 0))
         elif entry.kind == "Uttered":
             self.turns += 1
+        elif entry.kind == "FlawFound":
+            self.flaws[str(entry.content().get("flaw"))] += 1
 
     def add_reply(self, usage: Usage, picodollars: int | None) -> None:
         self.calls += 1
@@ -100,13 +104,15 @@ class Tally:
     def to_json(self) -> str:
         # Not by `asdict`: before Python 3.12 it makes a Counter of pairs out of a Counter.
         content = {field.name: getattr(self, field.name) for field in fields(self)}
+        if not self.flaws:
+            del content["flaws"]
         return json.dumps(content, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         content = json.loads(text)
         amounts = {name: Amount(*content[name]) for name in ("reserved", "lost")}
-        return cls(**content | amounts | {"ended": Counter(content["ended"])})
+        return cls(**content | amounts | {name: Counter(content.get(name, ())) for name in ("ended", "flaws")})
 
     @classmethod
     def of(cls, entries: Iterable[Entry], dialogs: Iterable[DialogRow], scenarios: int, planned: int) -> Self:

@@ -19,7 +19,7 @@ def at_the_till(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-SESSION = {"dialogs", "failed", "ended", "turns", "tokens", "prompt_tokens", "calls", "retries", "seconds"}
+SESSION = {"dialogs", "failed", "ended", "turns", "flaws", "tokens", "prompt_tokens", "calls", "retries", "seconds"}
 RUN = (SESSION - {"retries"}) | {"digest", "usd", "unpriced", "seed", "model", "planned", "left", "journal", "session"}
 
 
