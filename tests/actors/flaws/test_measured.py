@@ -7,24 +7,80 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from playact.actors.flaws import FLAWS, Manners, Watch
+from playact.engine import Turn
 
 from .corpus import Case, cases
 
 HERE = Path(__file__).parent
-PRECISION, RECALL = 0.99, 0.97
+PRECISION = 0.99
+PIECES = (
+    *(
+        "as a ",
+        "an ai ",
+        "large ",
+        "i am ",
+        "not ",
+        "goodbye ",
+        "thanks ",
+        "bye bye ",
+        "Bob ",
+        "Ada",
+        ": ",
+        " ",
+        "  ",
+        "\n",
+        "[",
+        "(",
+    ),
+    *(
+        "*",
+        '"',
+        ".",
+        "?",
+        ", ",
+        "{{",
+        "here is a ",
+        "short ",
+        "reply ",
+        "the prompt ",
+        "my ",
+        "I'm Bob",
+        "you ",
+        "no",
+        "take care ",
+    ),
+)
 
 
-@pytest.mark.parametrize("file", ["written_first.yaml"])
-def test_each_flaw_is_found_nearly_always_and_hardly_ever_where_there_is_none(file: str) -> None:
+# What no rule was made for is found a little less often: 0.92 (swapped roles) to 1.00 (echoes) of it.
+@pytest.mark.parametrize(("file", "recall"), [("written_first.yaml", 0.97), ("written_after.yaml", 0.92)])
+def test_each_flaw_is_found_nearly_always_and_hardly_ever_where_there_is_none(file: str, recall: float) -> None:
     measured = measure(cases(HERE / file, copies=4, seed=1))
 
     print(table(file, measured))
     for flaw, (found, missed, mistaken) in measured.items():
         assert found + missed >= 100, flaw
         assert found / (found + mistaken) >= PRECISION, flaw
-        assert found / (found + missed) >= RECALL, flaw
+        assert found / (found + missed) >= recall, flaw
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=4),
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=4),
+)
+def test_no_text_however_long_holds_anybody_up(pieces: list[str], heard: list[str]) -> None:
+    """A hundred thousand signs made to mislead the patterns; one that backtracks would run into the time limit."""
+    text, past = "".join(pieces) * 4000, "".join(heard) * 4000
+    turns = [Turn(speaker="Ada", text=past), Turn(speaker="Bob", text=past)]
+
+    watch = Watch("Ada", ("Bob",), None, Manners())
+
+    assert {flaw.kind for flaw in watch.flaws_in(text, turns)} <= set(FLAWS)
 
 
 def measure(cases: Iterable[Case]) -> dict[str, tuple[int, int, int]]:
