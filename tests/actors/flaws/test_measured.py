@@ -7,53 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from playact.actors.flaws import FLAWS, Manners, Watch
-from playact.engine import Turn
 
 from .corpus import Case, cases
 
 HERE = Path(__file__).parent
 PRECISION = 0.99
-PIECES = (
-    *(
-        "as a ",
-        "an ai ",
-        "large ",
-        "i am ",
-        "not ",
-        "goodbye ",
-        "thanks ",
-        "bye bye ",
-        "Bob ",
-        "Ada",
-        ": ",
-        " ",
-        "  ",
-        "\n",
-        "[",
-        "(",
-    ),
-    *(
-        "*",
-        '"',
-        ".",
-        "?",
-        ", ",
-        "{{",
-        "here is a ",
-        "short ",
-        "reply ",
-        "the prompt ",
-        "my ",
-        "I'm Bob",
-        "you ",
-        "no",
-        "take care ",
-    ),
-)
 
 
 # What no rule was made for is found a little less often: 0.92 (swapped roles) to 1.00 (echoes) of it.
@@ -66,21 +26,6 @@ def test_each_flaw_is_found_nearly_always_and_hardly_ever_where_there_is_none(fi
         assert found + missed >= 100, flaw
         assert found / (found + mistaken) >= PRECISION, flaw
         assert found / (found + missed) >= recall, flaw
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.sampled_from(PIECES), min_size=1, max_size=4),
-    st.lists(st.sampled_from(PIECES), min_size=1, max_size=4),
-)
-def test_no_text_however_long_holds_anybody_up(pieces: list[str], heard: list[str]) -> None:
-    """A hundred thousand signs made to mislead the patterns; one that backtracks would run into the time limit."""
-    text, past = "".join(pieces) * 4000, "".join(heard) * 4000
-    turns = [Turn(speaker="Ada", text=past), Turn(speaker="Bob", text=past)]
-
-    watch = Watch("Ada", ("Bob",), None, Manners())
-
-    assert {flaw.kind for flaw in watch.flaws_in(text, turns)} <= set(FLAWS)
 
 
 def measure(cases: Iterable[Case]) -> dict[str, tuple[int, int, int]]:
