@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
+from functools import cached_property
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -18,8 +19,13 @@ from pydantic_core import PydanticSerializationError
 from ..engine.completion import Parameters
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import CodeMissing, JournalInvalid, SetupError
+from ..engine.performance import Playable
 from .agent import Agent
 from .flaws import Manners
+from .generators.blueprint import Blueprint
+from .generators.making import Making
+from .generators.rewording import Rewording
+from .generators.writing import LLMDialogOutput, Writing
 from .mcp_server import MCPServer
 from .orchestrators import Check, Drift, DriftRule, PlanStep, orchestrators_by_name
 from .personas import Persona
@@ -29,7 +35,7 @@ from .seats import HumanSeat, ProxyAgent
 from .speech import Asides, Channel, Earshot
 from .turn_taking import Moderator, policies_by_name
 
-__all__ = ["recipe_of", "scenario_from"]
+__all__ = ["plain", "playable_recipe", "recipe_of", "scenario_from", "value_from"]
 
 _CODE = "$code"  # {"$code": "shop:price"} stands for a function, class or backend of the user's
 _KIND = "$kind"  # {"$kind": "shop:Haggler", "$state": {"left": 2}} stands for an object of a class, of ours or not
@@ -55,6 +61,11 @@ _OWN: tuple[type, ...] = (
     Asides,
     Channel,
     Earshot,
+    Blueprint,
+    Making,
+    Writing,
+    Rewording,
+    LLMDialogOutput,
     *orchestrators_by_name().values(),
     PlanStep,
     Check,
@@ -95,14 +106,34 @@ def recipe_of(scenario: Scenario) -> dict[str, Any]:
     return recipe if type(scenario) is Scenario else {_KIND: _name(type(scenario)), **recipe}
 
 
+def playable_recipe(playable: Any, **known: Any) -> dict[str, Any]:
+    """As `recipe_of`, for a dataclass that a simulation plays; the recipes of some of its fields may be `known`."""
+    state = {name: _plain(value) for name, value in _set_fields(playable) if name != "seed" and name not in known}
+    return {_KIND: _name(type(playable)), _STATE: {**state, **known}}
+
+
+def plain(value: Any) -> Any:
+    """A value as recipes have it."""
+    return _plain(value)
+
+
+def value_from(content: Any, code: Sequence[object] = ()) -> Any:
+    """What `plain` was given. Raises `CodeMissing`."""
+    known = _by_name(code)
+    missing = sorted(_names(content) - set(known))
+    if missing:
+        raise CodeMissing(tuple(missing))
+    return _made(content, known)
+
+
 def _refuse_keys(owner: str, texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         if _KEY.search(name) and "$" not in text:
             raise SetupError(f"{owner} has its {name!r} written down, which no journal may keep; say '$VARIABLE'")
 
 
-def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Scenario:
-    """The scenario. `code`: the functions, classes and backends that it uses and a recipe only names.
+def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Scenario | Playable:
+    """The scenario, or what else a simulation plays. `code`: the functions, classes and backends that a recipe names.
 
     Without `plays` it need not be able to play: it has the names and personas of its cast, and where and why it meets;
     code that only playing needs is not asked for.
@@ -111,6 +142,8 @@ def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays:
     `SetupError` when two different objects go by one name; `JournalInvalid` for what is no recipe.
     """
     known = _by_name(code)
+    if _STATE in recipe:
+        return _playable(recipe, known, plays=plays)
     if not plays:
         recipe = _setting(recipe, known)
     missing = sorted(_names(dict(recipe)) - set(known))
@@ -123,6 +156,19 @@ def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays:
     except Exception as error:  # whatever a class of the user's makes of it
         raise JournalInvalid("journal", f"has a scenario that cannot be made here: {error}") from error
     return scenario
+
+
+def _playable(recipe: Mapping[str, Any], known: Mapping[str, Any], *, plays: bool) -> Playable:
+    state = recipe[_STATE]
+    missing = _names(recipe) - known.keys()
+    if (missing and plays) or recipe[_KIND] not in known:
+        raise CodeMissing(tuple(sorted(missing)))
+    state = {name: value for name, value in state.items() if not _names(value) - known.keys()}
+    try:
+        playable: Playable = _object(known[recipe[_KIND]], {_STATE: {**state, "seed": recipe.get("seed")}}, known)
+    except Exception as error:  # whatever a class of the user's makes of it
+        raise JournalInvalid("journal", f"has a scenario that cannot be made here: {error}") from error
+    return playable
 
 
 def _by_name(code: Sequence[object]) -> dict[str, Any]:
@@ -218,9 +264,12 @@ def _is_usual(kind: type, *methods: str) -> bool:
 
 
 def _state(value: Any) -> list[tuple[str, Any]]:
+    kind = type(value)
     own = _set_fields(value) if is_dataclass(value) else []
     names = {field.name for field in fields(value)} if is_dataclass(value) else set()
-    return own + [(name, each) for name, each in getattr(value, "__dict__", {}).items() if name not in names]
+    more = ((name, each) for name, each in getattr(value, "__dict__", {}).items() if name not in names)
+    # What is worked out of the rest, and kept so as not to be worked out again, is no state.
+    return own + [(name, each) for name, each in more if not isinstance(getattr(kind, name, None), cached_property)]
 
 
 def _made(value: Any, known: Mapping[str, Any]) -> Any:

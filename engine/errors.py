@@ -43,6 +43,8 @@ __all__ = [
     "BudgetSpent",
     "TooManyFailures",
     "DialogFailed",
+    "AttributeUnfit",
+    "GenerationIncomplete",
 ]
 
 
@@ -437,3 +439,37 @@ class DialogFailed(PlayactError):
 
     def __str__(self) -> str:
         return f"the dialog failed: {self.reason}"
+
+
+class AttributeUnfit(PlayactError):
+    """A rule gave an attribute a value that its class does not take."""
+
+    def __init__(self, kind: str, attribute: str, reason: str) -> None:
+        super().__init__(kind, attribute, reason)
+        self.kind = kind
+        self.attribute = attribute
+        self.reason = reason
+
+    def __str__(self) -> str:
+        where = f"{self.kind}.{self.attribute}" if self.attribute else self.kind
+        return f"{where}: {self.reason}; change the rule that gives it"
+
+
+class GenerationIncomplete(PlayactError):
+    """Not all could be generated that was asked for; what could is in `made`.
+
+    `short` says of which: the attributes that a population gives them (none without one), and how many are missing.
+    """
+
+    def __init__(self, made: tuple[object, ...], asked: int, short: tuple[tuple[str, int], ...], reason: str) -> None:
+        super().__init__(made, asked, short, reason)
+        self.made = made
+        self.asked = asked
+        self.short = short
+        self.reason = reason
+
+    def __str__(self) -> str:
+        missing = sum(count for _, count in self.short)
+        cells = ", ".join(f"{count} of {cell}" for cell, count in self.short if cell)
+        which = f" ({cells})" if cells else ""
+        return f"{missing} of {self.asked} could not be generated{which}, at last so: {self.reason}"

@@ -30,6 +30,8 @@ __all__ = [
     "FlawFound",
     "Uttered",
     "SpeakerChosen",
+    "Generated",
+    "Carried",
     "EndMarked",
     "Forked",
     "DialogEnded",
@@ -216,6 +218,29 @@ class SpeakerChosen(Fact):
     agent: str
     by: str
     usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Generated(Fact):
+    """A generator's actor made something other than a dialog, such as a persona: its fields, or the text as it came.
+
+    `agent` says what it is, as "Doctor" does. `usage` sums all model calls that it took.
+    """
+
+    agent: str
+    content: Mapping[str, object] | str
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Carried(Fact):
+    """A row of events of an earlier dialog that this one is made from; `timestamp` is that row's."""
+
+    agent: str | None
+    action: str
+    label: str | None
+    content: object
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from .dialog import Dialog, Ending, Event, Turn
 from .hearing import rows_of, turn_of
 from .messages import (
+    Carried,
     Consulted,
     Fact,
     FlawFound,
+    Generated,
     Instructed,
     Noted,
     Record,
@@ -31,7 +33,7 @@ def take_down(dialog: Dialog, fact: Fact) -> None:
         is_plain = fact.heard_by is None and not fact.parts  # as it says itself, at the cost of a call
         dialog.turns.append(Turn(speaker=fact.agent, text=fact.text) if is_plain else turn_of(fact))
         dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
-    elif isinstance(fact, Consulted | SpeakerChosen):
+    elif isinstance(fact, Consulted | Generated | SpeakerChosen):
         dialog.usage = fact.usage if dialog.usage is None else dialog.usage + fact.usage
 
 
@@ -90,4 +92,15 @@ def row_of(fact: Fact, timestamp: int) -> Event | None:
             if fact.reply:
                 flaw["reply"] = fact.reply
             return Event(agent=fact.agent, action="flaw", actionLabel=fact.flaw, content=flaw, timestamp=timestamp)
+        case Generated():
+            made = fact.content if isinstance(fact.content, str) else dict(fact.content)
+            return Event(agent=fact.agent, action="generate", content=made, timestamp=timestamp)
+        case Carried():
+            return Event(
+                agent=fact.agent,
+                action=fact.action,
+                actionLabel=fact.label,
+                content=fact.content,
+                timestamp=fact.timestamp,
+            )
     return None

@@ -260,6 +260,7 @@ class Simulation:
         *,
         ordered: bool = False,
         first: int | None = None,
+        is_more: bool = False,
     ) -> Run:
         """Plays scenarios and yields their dialogs as they finish, failed ones too: see `Dialog.ending`.
 
@@ -271,10 +272,11 @@ class Simulation:
         A scenario's dialog has its number, and by it its id, when the scenario is read; those of a sequence (something
         that has a length) at once, so that other runs at the same time change nothing in them. With a journal a
         sequence is planned as a whole; of anything else the journal knows what has been read. A resumed run needs no
-        scenarios; given again, they must be the same, or `SetupError` names the dialog that is not.
+        scenarios; given again, they must be the same, or `SetupError` names the dialog that is not. `is_more` says that
+        a resumed run is given scenarios which it did not have before.
         """
         self._check_open()
-        pieces = self._to_play(scenarios)
+        pieces = self._as_new(scenarios) if is_more and scenarios is not None else self._to_play(scenarios)
         return Run(self, pieces if first is None else the_first(first, pieces), ordered=ordered)
 
     async def play(self, scenario: Playable) -> Dialog:
@@ -301,6 +303,10 @@ class Simulation:
         many at once see `Dialog.forked`. Raises ValueError when the dialog has fewer turns.
         """
         return await self.play(Fork.of(dialog, turn, scenario, seed))
+
+    def dialog_id(self, number: int) -> str:
+        """The id of the dialog that is planned with this number, unless it is a fork."""
+        return derive_id(self.seed, "dialog", number)
 
     def cancel(self, dialog_id: str) -> bool:
         """Cancels one live dialog and only its work; it is still handed out, as cancelled. False: none such is live."""
@@ -407,6 +413,9 @@ class Simulation:
             return self.program.left() if scenarios is None else self.program.matched(scenarios)
         if scenarios is None:
             raise TypeError("run() needs scenarios, unless the simulation is resumed from a journal")
+        return self._as_new(scenarios)
+
+    def _as_new(self, scenarios: Iterable[Playable] | AsyncIterable[Playable]) -> AsyncGenerator[Piece, None]:
         if isinstance(scenarios, Sequence):
             return each(map(Piece, scenarios, self.program.plan(scenarios)))
         return self._as_they_come(scenarios)
@@ -432,7 +441,7 @@ class Simulation:
     def _id(self, number: int, scenario: Playable) -> str:
         if isinstance(scenario, Fork):  # which may be played with the seed that its parent's run had
             return derive_id(self.seed, "fork", scenario.parent, scenario.turn, number)
-        return derive_id(self.seed, "dialog", number)
+        return self.dialog_id(number)
 
     def _open_purse(self, bus: Bus) -> Purse:
         prices = self._prices or Prices.load()

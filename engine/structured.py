@@ -89,6 +89,14 @@ class ReplySchema:
             return Checked(problem="the answer was too long and was cut off; answer more briefly")
         return Checked(problem=first_problem or "the answer is not JSON")
 
+    def fits(self, value: Any) -> bool:
+        """Whether a value fits that has been read already."""
+        try:
+            self._check(value)
+        except (ValueError, ArithmeticError, RecursionError):
+            return False
+        return True
+
     def _told(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         rule = f"Answer with JSON only, without any other words. It must fit this JSON schema: {self._written}"
         if messages and messages[0].role == "system":

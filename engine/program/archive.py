@@ -92,7 +92,7 @@ def _dialog(path: Path, config: Mapping[str, Any], kept: Kept, code: Sequence[ob
         id=row.id,
         **versions_entry(config.get("prompts") or {}),
     )
-    dialog.parentId = past.parent
+    dialog.parentId = dialog.parentId if past.parent is None else past.parent
     for record in past.records:
         take_down(dialog, record.fact)
     ended = facts[-1].content()

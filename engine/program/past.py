@@ -15,7 +15,7 @@ from ..errors import EndRecorded, ReplayDiverged
 from ..journal.entry import ANSWER, REPLY, Entry, completion_of, encoded_reply, fact_of
 from ..journal.file import DialogRow
 from ..log import logger
-from ..messages import DialogEnded, EndMarked, Fact, Forked, Record, SpeakerChosen, Uttered
+from ..messages import DialogEnded, EndMarked, Fact, Forked, Generated, Record, SpeakerChosen, Uttered
 
 __all__ = ["Past", "content_of", "key_of"]
 
@@ -151,7 +151,7 @@ class _Reader:
     def _take_fact(self, time: float, fact: Fact) -> None:
         self.records.append(Record(self._run, self._dialog, len(self.records), time, fact))
         match fact:
-            case Uttered() | EndMarked() | SpeakerChosen():
+            case Uttered() | Generated() | EndMarked() | SpeakerChosen():
                 self.heard += self.replies
                 self.told += self.answers
                 self._forget()

@@ -1,0 +1,136 @@
+"""Dialogs between personas, written by one model, or played by agents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...engine.attributes import AttributeModel
+from ...engine.completion import Backend
+from ...engine.dialog import Context, Dialog
+from ...engine.log import logger
+from ...engine.simulation import Simulation
+from ..agent import Agent
+from ..scenario import Scenario
+from .alone import played
+from .dialog_generator import DialogGenerator, _named
+
+__all__ = ["PersonaDialogGenerator"]
+
+
+class PersonaDialogGenerator(DialogGenerator):
+    """`dialog = await PersonaDialogGenerator(alice, bob, dialogue_details="Explain one concept").generate()`.
+
+    Personas: one model writes the whole dialog of two or more. Agents: they play it, each with its own model and tools.
+    The speakers are called `speaker_a`, `speaker_b`, and SPEAKER_C and so on unless `speakers` says all their names;
+    agents go by their own.
+
+    response_details: how each turn is to be. The rest as for `DialogGenerator`. Raises TypeError where personas and
+    agents are mixed.
+    """
+
+    def __init__(
+        self,
+        persona_a: AttributeModel | Agent,
+        persona_b: AttributeModel | Agent,
+        *others: AttributeModel | Agent,
+        speaker_a: str = "SPEAKER_A",
+        speaker_b: str = "SPEAKER_B",
+        speakers: Sequence[str] | None = None,
+        context: Context | str | None = None,
+        example_dialogs: Sequence[Dialog] | None = None,
+        dialogue_details: str = "",
+        response_details: str = "",
+        scenario: str | Mapping[str, Any] | None = None,
+        model: str | Backend | None = None,
+        **llm_kwargs: Any,
+    ) -> None:
+        cast = (persona_a, persona_b, *others)
+        self._agents = tuple(each for each in cast if isinstance(each, Agent))
+        if self._agents and len(self._agents) < len(cast):
+            raise TypeError(
+                "personas and agents do not go together; make an Agent of each persona, or give personas only"
+            )
+        if self._agents and dialogue_details:
+            logger().warning("generator.details_ignored", reason="agents have their own dialogue_details")
+        more = (f"SPEAKER_{chr(ord('C') + place)}" for place in range(len(others)))
+        names = tuple(speakers) if speakers is not None else (speaker_a, speaker_b, *more)
+        if len(set(names)) != len(cast):
+            raise ValueError(f"{len(cast)} speakers need as many different names, not {', '.join(names)}")
+        self._response_details = response_details
+        people = {} if self._agents else dict(zip(names, cast, strict=True))
+        super().__init__(
+            dialogue_details,
+            context,
+            example_dialogs,
+            scenario,
+            {name: each.fields() for name, each in people.items() if isinstance(each, AttributeModel)},
+            model=model,
+            **llm_kwargs,
+        )
+        self.speakers = () if self._agents else names
+
+    def scenario_of_agents(
+        self,
+        context: Context | str | None = None,
+        example_dialogs: Sequence[Dialog] | None = None,
+        scenario: str | Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        notes: Any = None,
+        max_turns: int = 200,
+    ) -> Scenario:
+        """What a simulation plays where there are agents; what is None is as the generator has it."""
+        examples = self.example_dialogs if example_dialogs is None else tuple(example_dialogs)
+        cast = tuple(replace(each, example_dialogs=examples) if examples else each for each in self._agents)
+        what = self.scenario if scenario is None else scenario
+        return Scenario(
+            cast=cast,
+            context=self.context if context is None else context,
+            scenario=dict(what) if isinstance(what, Mapping) else what,
+            max_turns=max_turns,
+            seed=seed,
+            notes=notes,
+        )
+
+    async def generate(  # type: ignore[override]  # sdialog's order: no dialogue_details, which come with the personas
+        self,
+        context: Context | str | None = None,
+        example_dialogs: Sequence[Dialog] | None = None,
+        scenario: str | Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        id: int | str | None = None,
+        parent_id: int | str | None = None,
+        max_turns: int = 200,
+        notes: Any = None,
+        *,
+        simulation: Simulation | None = None,
+        model: str | Backend | None = None,
+    ) -> Dialog:
+        """A `Dialog`. `max_turns` is for agents. Raises as `DialogGenerator.generate` does."""
+        if self._agents:
+            playable = self.scenario_of_agents(
+                context, example_dialogs, scenario, seed=seed, notes=notes, max_turns=max_turns
+            )
+            return _named(await played(playable, simulation, model or self.model), id, parent_id)
+        dialog: Dialog = await super().generate(
+            None, context, example_dialogs, scenario, seed, id, parent_id, notes, simulation=simulation, model=model
+        )
+        return dialog
+
+    def _task(self, dialogue_details: str) -> str:
+        people = (f"{name}: {json.dumps(persona, ensure_ascii=False)}" for name, persona in self.personas.items())
+        parts = [
+            f"Write a dialog between {_listed(self.speakers)}. This is who they are:",
+            *people,
+            dialogue_details,
+            self._response_details,
+            f"{self.speakers[0]} speaks first. Call the speakers by just these names: {', '.join(self.speakers)}.",
+        ]
+        return "\n".join(part for part in parts if part)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
