@@ -16,11 +16,7 @@ from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, Repl
 from .hearing import as_heard
 from .journal.journal import Diary
 from .log import logger
-<<<<<<< HEAD
-from .messages import DialogEnded, DialogStarted, Fact, FlawFound, Record, SpeakerChosen, Uttered
-=======
-from .messages import DialogEnded, DialogStarted, Fact, Generated, Record, SpeakerChosen, Uttered
->>>>>>> ef67d4a (Generators are back, which the landing of many parties had left out)
+from .messages import DialogEnded, DialogStarted, Fact, FlawFound, Generated, Record, SpeakerChosen, Uttered
 from .minutes import close, take_down
 from .program.past import Past, content_of, key_of
 from .resources import Resources
@@ -357,15 +353,12 @@ class Performance:
             if self._views:
                 for listener, view in self._views.items():
                     view.turns.append(as_heard(self.dialog.turns[-1], listener))
-<<<<<<< HEAD
         elif type(fact) is FlawFound:
             self._simulation.flaws[fact.flaw] += 1
-=======
         elif type(fact) is Generated:
             self._heard.clear()
             self._told.clear()
             self._settled = _NOTHING
->>>>>>> ef67d4a (Generators are back, which the landing of many parties had left out)
         elif type(fact) is SpeakerChosen:
             self._heard.clear()  # whoever was chosen may try the turn again without another choice
 
