@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
 from pydantic.dataclasses import dataclass
 
+from ..engine.attributes import AttributeModel
 from ..engine.completion import Backend, Parameters, Think
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import DialogFailed
@@ -18,7 +19,7 @@ from ..engine.thinking import THINKING_PATTERN, Thinking
 from .flaws import Manners
 from .mcp_server import MCPServer
 from .orchestrators import Orchestrator, orchestrators_by_name
-from .personas import Persona
+from .personas.named import WrittenPersona, persona_from
 from .prompts import PACKAGED, RESPONSE_DETAILS, Prompts, prompts_of
 from .speech.channel import OwnChannels
 from .tools import Toolbox
@@ -87,7 +88,8 @@ def _pattern(value: str | None) -> str | None:
 class Agent:
     """Who speaks. `agent | orchestrator` is a new agent that takes the orchestrator's advice too.
 
-    persona: who the agent is; its name is the agent's, unless `name` says another.
+    persona: who the agent is, a `Persona` or any other class of attributes; its name, where it has one, is the agent's,
+        unless `name` says another.
     context: where its dialogs take place, unless the dialog says so itself.
     first_utterance: its opening words, or several to choose from, when it speaks first; no model is asked.
     dialogue_details, response_details: what the prompt says of the conversation and of each reply.
@@ -119,7 +121,7 @@ class Agent:
 
     prompt_template = "persona_agent"  # of every agent of a class; it has a short form too
 
-    persona: Persona | None = None
+    persona: Annotated[AttributeModel | None, BeforeValidator(persona_from), WrittenPersona] = None
     _: KW_ONLY
     name: str | None = None
     context: Context | str | None = None
@@ -158,7 +160,8 @@ class Agent:
     @property
     def own_name(self) -> str:
         """Its name, "" when neither it nor its persona has one."""
-        return self.name or (self.persona.name if self.persona else "")
+        name = getattr(self.persona, "name", None) if self.name is None else self.name
+        return "" if name is None else str(name)
 
     async def dialog_with(
         self,

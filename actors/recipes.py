@@ -9,16 +9,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError
 
+from ..engine.attributes import AttributeModel
 from ..engine.completion import Parameters
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import CodeMissing, JournalInvalid, SetupError
+from ..engine.metadata import Metadata
 from ..engine.performance import Playable
 from .agent import Agent
 from .flaws import Manners
@@ -28,7 +30,7 @@ from .generators.rewording import Rewording
 from .generators.writing import LLMDialogOutput, Writing
 from .mcp_server import MCPServer
 from .orchestrators import Check, Drift, DriftRule, PlanStep, orchestrators_by_name
-from .personas import Persona
+from .personas import PERSONAS
 from .prompts import Prompts
 from .scenario import Scenario
 from .seats import HumanSeat, ProxyAgent
@@ -40,6 +42,7 @@ __all__ = ["plain", "playable_recipe", "recipe_of", "scenario_from", "value_from
 _CODE = "$code"  # {"$code": "shop:price"} stands for a function, class or backend of the user's
 _KIND = "$kind"  # {"$kind": "shop:Haggler", "$state": {"left": 2}} stands for an object of a class, of ours or not
 _STATE, _MODEL, _MEMBER = "$state", "$model", "$member"  # of a plain object, of a pydantic model, of an enumeration
+_METADATA = "$metadata"  # beside what a persona says, where it comes from; left out when nobody has said
 _OTHERS = {"$tuple": tuple, "$set": set, "$frozenset": frozenset, "$dict": dict}  # what JSON has no form for
 _ESCAPE = "$$"  # before a user's own key that begins with a dollar
 _NAMELESS = "<"  # is in the names of lambdas, of what functions define, and of what has no name at all
@@ -50,7 +53,7 @@ _OWN: tuple[type, ...] = (
     Agent,
     Manners,
     MCPServer,
-    Persona,
+    *PERSONAS,
     Context,
     Dialog,
     Parameters,
@@ -74,7 +77,7 @@ _OWN: tuple[type, ...] = (
 )
 
 
-class _AnyPersona(Persona):
+class _AnyPersona(AttributeModel):
     """Of a class that is not known here."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -177,8 +180,12 @@ def _by_name(code: Sequence[object]) -> dict[str, Any]:
         name = _name(each)
         if known.setdefault(name, each) is not each:
             raise SetupError(f"two different objects in code= go by the name {name}; give the scenarios again instead")
-    known = {name: each for name, each in known.items() if _NAMELESS not in name}
-    return known | {_name(each): each for each in (*_OWN, _AnyPersona)}
+    return {name: each for name, each in known.items() if _NAMELESS not in name} | _own_by_name()
+
+
+@cache
+def _own_by_name() -> dict[str, Any]:
+    return {_name(each): each for each in (*_OWN, _AnyPersona)}
 
 
 def _setting(recipe: Mapping[str, Any], known: Mapping[str, object]) -> dict[str, Any]:
@@ -245,10 +252,16 @@ def _model(value: BaseModel) -> dict[str, Any]:
     try:
         content = value.model_dump(mode="json")
         if isinstance(value, Dialog) or kind.model_validate(content) == value:
-            return {_KIND: _name(kind), _MODEL: content}
+            return {_KIND: _name(kind), _MODEL: content, **_metadata(value)}
     except (PydanticSerializationError, ValueError):
         pass
     return {_CODE: _name(value)}
+
+
+def _metadata(value: BaseModel) -> dict[str, Any]:
+    if isinstance(value, AttributeModel) and value.has_metadata:
+        return {_METADATA: value.metadata.model_dump(mode="json", exclude_unset=True)}
+    return {}
 
 
 def _is_open(kind: type) -> bool:
@@ -289,7 +302,8 @@ def _made(value: Any, known: Mapping[str, Any]) -> Any:
 
 def _object(kind: Any, value: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
     if _MODEL in value:
-        return kind.model_validate(value[_MODEL])
+        made = kind.model_validate(value[_MODEL])
+        return made.with_metadata(Metadata(**value[_METADATA])) if _METADATA in value else made
     if _MEMBER in value:
         return kind[value[_MEMBER]]
     state = {name: _made(each, known) for name, each in value[_STATE].items()}
@@ -311,7 +325,7 @@ def _names(value: Any) -> set[str]:
     if not isinstance(value, dict):
         return set()
     own = {value[key] for key in (_CODE, _KIND) if key in value}
-    return own.union(*(_names(each) for name, each in value.items() if name != _MODEL))
+    return own.union(*(_names(each) for name, each in value.items() if name not in (_MODEL, _METADATA)))
 
 
 def _is_code(thing: object) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, model_validator
 
 from ..engine.actor import ActorRef
+from ..engine.attributes import AttributeModel
 from ..engine.dialog import Context, Dialog, Ending
 from ..engine.performance import Performance
 from ..engine.said import has_secrets
@@ -161,7 +162,7 @@ class Scenario(BaseModel):
     @cached_property
     def _personas(self) -> dict[str, dict[str, Any]]:
         agents = zip(self.names, self.cast, strict=True)
-        return {name: agent.persona.fields() if agent.persona else {} for name, agent in agents}
+        return {name: _known(agent.persona) for name, agent in agents}
 
     @cached_property
     def _versions(self) -> dict[str, str]:
@@ -220,3 +221,10 @@ def _told_apart(orchestrators: Sequence[Orchestrator]) -> tuple[tuple[str, Orche
             name = f"{orchestrator.label} {count}"
         named[name] = orchestrator
     return tuple(named.items())
+
+
+def _known(persona: AttributeModel | None) -> dict[str, Any]:
+    """What a dialog keeps of a persona: what it says, and, where that is known, where it comes from."""
+    if persona is None or not persona.has_metadata:
+        return {} if persona is None else persona.fields()
+    return persona.fields() | {"_metadata": persona.json()["_metadata"]}

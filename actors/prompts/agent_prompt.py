@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...engine.completion import Capabilities
 from ...engine.dialog import Context, Dialog
 from ...engine.hearing import as_heard
 from ..endings import END_MARKER
+from ..personas.named import said_of
 from .prompts import PACKAGED, Prompts
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def system_prompt(
     return prompts.render(
         f"{agent.prompt_template}_short" if is_short else agent.prompt_template,
         name=name,
-        persona=_persona_facts(agent),
+        persona=said_of(agent.persona),
         others=list(others),
         context=context if isinstance(context, str) else context_facts(context),
         dialogue_details=agent.dialogue_details,
@@ -62,12 +63,6 @@ def context_facts(context: Context | None) -> dict[str, str]:
         return {}
     facts = context.model_dump(exclude_none=True, exclude_defaults=True, exclude={"metadata"})
     return {key: "; ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in facts.items()}
-
-
-def _persona_facts(agent: Agent) -> dict[str, Any]:
-    """Without the name, which the agent's own stands for, and without the language that the prompt is in."""
-    facts = agent.persona.fields() if agent.persona is not None else {}
-    return {name: value for name, value in facts.items() if (name, value) != ("language", "English") and name != "name"}
 
 
 def _transcript(dialog: Dialog) -> str:
