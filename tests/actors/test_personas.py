@@ -82,7 +82,7 @@ DEFAULTS = {"language": "English", ("SupportAgent", "role"): "Customer Support A
 }
 
 
-class Sailor(BasePersona):
+class Boatman(BasePersona):
     """A user's own."""
 
     name: str | int | None = None
@@ -184,9 +184,9 @@ def test_any_persona_is_its_own_clone(persona: AttributeModel) -> None:
         (Persona(), ""),
         (Nurse(name="Ana"), "Ana"),
         (Nameless(ship="Argo"), ""),
-        (Sailor(), ""),
-        (Sailor(name=7), "7"),
-        (Sailor(name=0), "0"),
+        (Boatman(), ""),
+        (Boatman(name=7), "7"),
+        (Boatman(name=0), "0"),
     ],
 )
 def test_an_agent_is_called_what_its_persona_says_if_it_says_it(persona: AttributeModel | None, name: str) -> None:
@@ -196,7 +196,7 @@ def test_an_agent_is_called_what_its_persona_says_if_it_says_it(persona: Attribu
 
 @pytest.mark.anyio
 async def test_personas_without_a_name_and_with_a_number_for_one_are_played() -> None:
-    cast = (Agent(Nameless(ship="Argo")), Agent(Sailor(name=7, ports=["Kiel", "Bergen"])))
+    cast = (Agent(Nameless(ship="Argo")), Agent(Boatman(name=7, ports=["Kiel", "Bergen"])))
     async with Simulation(model=ScriptedBackend()) as simulation:
         dialog = await simulation.play(Scenario(cast=cast, max_turns=2))
 
@@ -255,7 +255,7 @@ def prompt(persona: AttributeModel, *, short: bool = False) -> str:
             "You are Ana. Role: clerk.",
             "You are Ana, clerk.",
         ),
-        (Sailor(name="Ana", ports=[]), "You are Ana. Role: sailor.", "You are Ana, sailor."),
+        (Boatman(name="Ana", ports=[]), "You are Ana. Role: boatman.", "You are Ana, boatman."),
         (Patient(name="Ana", language="Nahuatl"), "You are Ana. Role: patient. Language: Nahuatl.", ""),
     ],
 )
@@ -335,7 +335,7 @@ def test_what_is_wrong_in_a_persona_is_told_with_its_line(
 
 
 def test_a_users_class_goes_by_its_name_too_and_what_is_no_persona_does_not() -> None:
-    assert persona_from({"Sailor": {"name": 7}}) == Sailor(name=7)
+    assert persona_from({"Boatman": {"name": 7}}) == Boatman(name=7)
     assert {"Context", "AttributeModel", "_AnyPersona"} & set(personas_by_name()) == set()
     with pytest.raises(SetupError, match="unknown persona `Context`"):
         persona_class("Context")
