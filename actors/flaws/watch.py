@@ -19,7 +19,7 @@ from .said_again import alike, echo, is_stuttered, repetition, stutter
 from .speech import plain_words
 
 if TYPE_CHECKING:
-    from ..personas import Persona
+    from ...engine.attributes import AttributeModel
 
 __all__ = ["Watch"]
 
@@ -37,7 +37,7 @@ class Watch:
 
     __slots__ = ("_is_machine", "_kinds", "_manners", "_name", "_names", "_persona")
 
-    def __init__(self, name: str, others: Sequence[str], persona: Persona | None, manners: Manners) -> None:
+    def __init__(self, name: str, others: Sequence[str], persona: AttributeModel | None, manners: Manners) -> None:
         self._name = name
         self._names = Names(name, others)
         self._persona = persona
@@ -46,7 +46,7 @@ class Watch:
         self._is_machine: bool | None = None
 
     @classmethod
-    def over(cls, name: str, others: Sequence[str], persona: Persona | None, manners: Manners) -> Watch | None:
+    def over(cls, name: str, others: Sequence[str], persona: AttributeModel | None, manners: Manners) -> Watch | None:
         """None where there is nothing to look for."""
         watch = cls(name, others, persona, manners)
         return watch if watch._kinds else None
