@@ -165,8 +165,9 @@ class Dialog(DialogSequence):
     ) -> list[Dialog] | dict[str, list[Dialog]]:
         """The dialogs of a dataset of sdialog's form: JSON files in `data/`, or in its folders train, test and val.
 
-        `repo_id` is a folder here, or else a dataset on the hub, which is fetched into `local_dir`, or the hub's own
-        cache. Raises `ExtraMissing` when it must be fetched and huggingface_hub is not installed.
+        `repo_id` is a folder here, or else a dataset on the hub, which is fetched into `local_dir`, unless that holds
+        it already, or into the hub's own cache. Raises `ExtraMissing` when it must be fetched and huggingface_hub is
+        not installed.
         """
         from .folder import read_dataset
 

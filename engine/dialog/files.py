@@ -61,7 +61,7 @@ def read_dialog(
 def read_lines(path: Path) -> Iterator[Dialog]:
     """Raises `FileInvalid` with the number of the first line that is no dialog, such as one cut off by a crash."""
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     try:
@@ -116,7 +116,8 @@ def _written(dialog: Dialog, kind: str, ensure_ascii: bool) -> str:
 
 def _text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", newline="") as file:  # a cell of a table may hold line ends of any kind
+        # A cell of a table may hold line ends of any kind; some editors put a mark of byte order first.
+        with path.open(encoding="utf-8-sig", newline="") as file:
             return file.read()
     except OSError as error:
         raise FileInvalid(str(path), None, f"cannot be read: {error.strerror}") from error

@@ -42,7 +42,12 @@ def read_folder(
 
 def read_dataset(name: str, fetched_to: Path | None = None) -> list[Dialog] | dict[str, list[Dialog]]:
     """The dialogs in `data/`, or by split where it has folders for these. Raises `FileInvalid`, `ExtraMissing`."""
-    folder = Path(name) if Path(name).is_dir() else _fetched(name, fetched_to)
+    if Path(name).is_dir():
+        folder = Path(name)
+    elif fetched_to is not None and (fetched_to / "data").is_dir():
+        folder = fetched_to
+    else:
+        folder = _fetched(name, fetched_to)
     data = folder / "data"
     if not data.is_dir():
         raise FileInvalid(name, None, "is no dataset of dialogs: it has no folder `data`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal, Self, overload
@@ -20,6 +21,7 @@ from .turn import Event, Turn
 __all__ = ["DialogRecord"]
 
 _OURS = ("ending", "usage")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # an escaped half of a character, as `ensure_ascii` writes it
 
 
 class DialogRecord(BaseModel):
@@ -102,6 +104,9 @@ class DialogRecord(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
+            if _HALF.search(text):
+                with suppress(ValueError, RecursionError):  # a ValidationError is a ValueError
+                    return cls.model_validate(json.loads(text))  # takes halves, which pydantic's parser does not
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             raise FileInvalid("dialog", None, f"{where}: {first['msg']}" if where else first["msg"]) from error

@@ -64,8 +64,10 @@ class DialogSequence(DialogRecord):
     def length(self, mode: Literal["words", "turns", "minutes", "time"] = "words", words_per_minute: int = 130) -> int:
         """Words, turns, or the minutes (at least 1; "time" is the same) that it takes to say the words.
 
-        Raises ValueError for another mode.
+        Raises ValueError for another mode, and for less than one word a minute.
         """
+        if words_per_minute < 1:
+            raise ValueError(f"nobody says {words_per_minute} words a minute")
         if mode not in ("words", "turns", "minutes", "time"):
             raise ValueError(f"a dialog's length is one of words, turns, minutes or time, not {mode!r}")
         if mode == "turns":

@@ -26,7 +26,7 @@ def from_table(text: str, delimiter: str, source: str, speaker: Column = "speake
     """Raises `FileInvalid` with the line, and ValueError when one column is a name and the other a number."""
     if isinstance(speaker, str) != isinstance(said, str):
         raise ValueError(f"the columns must both be names or both numbers, not {speaker!r} and {said!r}")
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     turns = []
     try:
         if isinstance(speaker, str) and isinstance(said, str):

@@ -11,17 +11,19 @@ from .turn import Turn
 
 __all__ = ["as_text", "from_text"]
 
+_LINE_END = re.compile(r"\r\n?|\n")  # and no other: what is said may hold a form feed, or a separator of paragraphs
+
 
 def as_text(dialog: Dialog) -> str:
     """Line ends within a turn become spaces, so that it can be read again."""
-    return "".join(f"{' '.join(str(turn).splitlines())}\n" for turn in dialog)
+    return "".join(f"{_LINE_END.sub(' ', str(turn))}\n" for turn in dialog)
 
 
 def from_text(text: str, template: str, source: str, default_speakers: Sequence[str] | None = None) -> Dialog:
     """A dialog out of lines in the template's form; blank lines do not count. Raises `FileInvalid` with the line."""
     pattern = _pattern(template)
     turns: list[Turn] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_LINE_END.split(text), 1):
         if line.strip():
             match = pattern.fullmatch(line.strip())
             if match is None:

@@ -112,6 +112,60 @@ def test_a_lone_surrogate_that_a_model_said_does_not_keep_a_dialog_from_its_file
     assert Dialog.from_file(tmp_path / f"d.{kind}")[0].text == "x?y"
 
 
+def test_half_a_character_that_was_escaped_is_read_again(tmp_path: Path) -> None:
+    dialog = Dialog(turns=[Turn(speaker="A", text="x\ud800y")], notes={"\udfff": "\\ud800"})
+    dialog.to_file(tmp_path / "d.json", ensure_ascii=True)
+
+    assert Dialog.from_file(tmp_path / "d.json") == dialog
+    with pytest.raises(FileInvalid, match=r"d\.json: Invalid JSON"):
+        (tmp_path / "d.json").write_text('{"notes": "\\ud800"')
+        Dialog.from_file(tmp_path / "d.json")
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl", "csv", "tsv", "txt"])
+def test_a_mark_of_byte_order_is_no_part_of_a_dialog(tmp_path: Path, kind: str) -> None:
+    """Editors on Windows put it first; in sdialog it becomes part of the first speaker's name, or no JSON at all."""
+    dialog = Dialog(turns=[Turn(speaker="Ann", text="b")])
+    dialog.to_file(tmp_path / f"d.{kind}")
+    (tmp_path / f"d.{kind}").write_bytes(b"\xef\xbb\xbf" + (tmp_path / f"d.{kind}").read_bytes())
+
+    assert Dialog.from_file(tmp_path / f"d.{kind}").turns == dialog.turns
+
+
+def test_only_line_ends_end_a_line_of_text(tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_bytes("A: a\x0cb\u2028c\x85d\r\nB: e\rA: f\n".encode())
+    dialog = Dialog.from_file(tmp_path / "d.txt")
+    dialog.to_file(tmp_path / "again.txt")
+
+    assert [turn.text for turn in dialog] == ["a\x0cb\u2028c\x85d", "e", "f"]
+    assert Dialog.from_file(tmp_path / "again.txt").turns == dialog.turns
+
+
+def test_a_dialog_of_sdialogs_audio_comes_back_to_the_byte(tmp_path: Path) -> None:
+    """sdialog reads it as a `Dialog` without anything of the audio."""
+    dialog = json.loads(
+        Dialog(id="d1", turns=[Turn(speaker="Tom", text="Hm?")], personas={"Tom": {}}).json(string=True)
+    )
+    dialog["turns"][0] |= {
+        "sampling_rate": 44100, "audio_path": "0_Tom.wav", "audio_duration": 1.25, "audio_start_time": 0.0, "snr": -3.5,
+        "voice": "af_heart", "position": "room-center", "microphone_position": "desk", "is_stored_in_dscaper": True,
+        "gap_duration": 1e-05, "text_with_tags": "<sigh>Hm?", "sound_effects": [],
+    }  # fmt: skip
+    dialog |= {
+        "audio_dir_path": "./audio", "total_duration": 1.25, "timeline_name": "d1", "audio_sources": [{"name": None}],
+        "audio_step_1_filepath": "a.wav", "audio_step_2_filepath": "b.wav", "speakers_names": {"speaker_1": "Tom"},
+        "audio_step_3_filepaths": {"room-1": {"mic": "c.wav"}}, "speakers_roles": {"Tom": "speaker_1"},
+    }  # fmt: skip
+    (tmp_path / "d.json").write_text(json.dumps(dialog, indent=2, ensure_ascii=False), encoding="utf-8")
+
+    read = Dialog.from_file(tmp_path / "d.json")
+    read.to_file(tmp_path / "again.json")
+
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "d.json").read_bytes()
+    assert read[0].model_extra is not None
+    assert read[0].model_extra["snr"] == read[:1].to_dict()["turns"][0]["snr"] == -3.5
+
+
 def test_a_dialog_goes_back_to_the_file_it_came_from(tmp_path: Path) -> None:
     Dialog(turns=[Turn(speaker="A", text="b")]).save(tmp_path / "deep" / "down" / "d.json")
     dialog = Dialog.open(tmp_path / "deep" / "down" / "d.json")
@@ -221,6 +275,15 @@ def test_a_dataset_folder_is_a_list_or_goes_by_its_splits(tmp_path: Path) -> Non
         "train": ["train"],
         "val": ["val"],
     }
+
+
+def test_a_dataset_that_was_fetched_is_read_where_it_is(tmp_path: Path) -> None:
+    Dialog(id="here").to_file(tmp_path / "data" / "d.json")
+
+    (dialog,) = Dialog.from_huggingface("someone/dialogs", local_dir=tmp_path)
+
+    assert isinstance(dialog, Dialog)
+    assert dialog.id == "here"
 
 
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:

@@ -201,6 +201,8 @@ def test_a_length_is_in_words_turns_or_minutes_and_in_nothing_else() -> None:
     assert dialog.length("minutes", words_per_minute=2) == 4
     with pytest.raises(ValueError, match="not 'years'"):
         dialog.length("years")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(ValueError, match="nobody says 0 words a minute"):
+        dialog.length("minutes", words_per_minute=0)
 
 
 def test_what_is_said_cannot_fill_in_a_template() -> None:
