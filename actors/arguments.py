@@ -14,6 +14,7 @@ from .new_command import templates
 __all__ = ["add_commands"]
 
 _MOST = 10**12
+_EXPORTS = ("jsonl", "openai", "sharegpt", "chatml", "parquet", "datasets", "csv", "txt")
 _CAPS = {"usd": Decimal, "tokens": int, "calls": int, "seconds": float}
 
 
@@ -27,7 +28,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         ("status", "where a run stands, also while it goes on", _add_status),
         ("replay", "play a run again out of its journal, asking no model", _add_replay),
         ("fork", "go on otherwise from a turn of a dialog", _add_fork),
-        ("export", "write the dialogs of a journal to a file", _add_export),
+        ("export", "write dialogs down as chats to train on, as tables, or as they are", _add_export),
         ("show", "print dialogs", _add_show),
         ("simtest", "try agents under faults and kills that seeds decide", _add_simtest),
         ("models", "which models there are, and what one really does", _add_models),
@@ -114,13 +115,28 @@ def _add_fork(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    _add_journal(parser)
-    parser.add_argument("--out", metavar="PATH.jsonl", default="-", help="standard output if not said")
-    parser.add_argument("--overwrite", action="store_true", help="replace PATH.jsonl when it is there already")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="a journal, a file of dialogs, or a folder of them")
+    parser.add_argument(
+        "--format", choices=_EXPORTS, help="jsonl: dialogs as they are (unless PATH ends in .parquet, .csv or .txt)"
+    )
+    parser.add_argument("--out", metavar="PATH", default="-", help="a file, or a folder of datasets; - is the default")
+    parser.add_argument("--overwrite", action="store_true", help="replace PATH when it is there already")
+    parser.add_argument(
+        "--assistant", metavar="WHO", help='whose words are to be learnt: a name, a place as in "#2" (default), or each'
+    )
+    parser.add_argument(
+        "--system", metavar="TEXT", help="what the assistant is told: persona (default), none, or this text"
+    )
+    parser.add_argument("--opening", metavar="TEXT", help='what a user says before an assistant that begins ("Hello!")')
+    parser.add_argument("--thoughts", action="store_true", help="with the assistant's thoughts, as <think>...</think>")
+    parser.add_argument("--advice", action="store_true", help="with what orchestrators told the assistant")
+    parser.add_argument("--tokenizer", metavar="NAME", help="of chatml: a folder, a GGUF file or a model on the hub")
+    parser.add_argument("--failed", action="store_true", help="also the dialogs that have failed")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a JSON Lines file or a journal")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a journal, a file of dialogs, or a folder of them")
     parser.add_argument("id", nargs="?", metavar="ID", help="one dialog: its id, the beginning of it, or its line")
     parser.add_argument("--all", action="store_true", help="also its setting, instructions, tools and thoughts")
 

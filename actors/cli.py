@@ -18,6 +18,7 @@ from .arguments import add_commands
 if TYPE_CHECKING:
     from ..engine.budget import Budget
     from ..engine.completion import Parameters
+    from ..engine.exports import ChatText
     from ..engine.settings import Values
 
 __all__ = ["main"]
@@ -186,9 +187,30 @@ def _fork(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .show_command import export
+    from .export_command import ExportCommand
 
-    return export(options.journal, options.out, overwrites=options.overwrite)
+    command = ExportCommand(
+        source=options.source,
+        format=options.format,
+        out=options.out,
+        assistant=options.assistant,
+        system=options.system,
+        opening=options.opening,
+        thoughts=options.thoughts,
+        advice=options.advice,
+        tokenizer=options.tokenizer,
+        keeps_failed=options.failed,
+        overwrites=options.overwrite,
+        is_quiet=options.quiet,
+        template=_template,
+    )
+    return command.run()
+
+
+def _template(tokenizer: str | None) -> ChatText:
+    from ..backends.tokenizer import template_named
+
+    return template_named(tokenizer)
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 from ..engine.dialog import Dialog
 from ..engine.errors import FileInvalid, SetupError
 
-__all__ = ["DatasetFile"]
+__all__ = ["DatasetFile", "refuse_journal"]
 
 _BLOCK = 1 << 16
 _OF_A_JOURNAL = ("", "-wal", "-shm", "-lock", "-mark", "-new")
@@ -56,8 +56,7 @@ class DatasetFile:
         if not self._path:
             raise SetupError("the name of the file to write is empty")
         for journal in self._journals:
-            if any(_is_same(self._path, f"{journal}{ending}") for ending in _OF_A_JOURNAL):
-                raise SetupError(f"{self._path} belongs to the journal {journal}; choose another name for the dialogs")
+            refuse_journal(self._path, journal)
         is_new = not os.path.isfile(self._path) or not os.path.getsize(self._path)
         if not (self._overwrites or self._appends or is_new):
             raise SetupError(f"{self._path} holds something already; choose another name or say --overwrite")
@@ -141,6 +140,12 @@ class DatasetFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._path != "-":
             self._file.close()
+
+
+def refuse_journal(path: str, journal: Path) -> None:
+    """Raises `SetupError` when the path is that of a journal, or of what lies beside it."""
+    if any(_is_same(path, f"{journal}{ending}") for ending in _OF_A_JOURNAL):
+        raise SetupError(f"{path} belongs to the journal {journal}; choose another name for the dialogs")
 
 
 def _is_same(path: str, other: str) -> bool:

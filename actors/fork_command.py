@@ -15,13 +15,14 @@ from ..engine.performance import Playable
 from ..engine.program.archive import dialogs_in
 from ..engine.program.plan import Plan, scenario_of
 from ..engine.program.resumption import config_in, parameters_in
+from ..engine.reading import is_journal
 from ..engine.seeds import derive
 from ..engine.settings import Settings, Values, overlaid
 from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .scenario import Scenario
 from .session import Session, memo
-from .source import chosen, is_journal, number_of
+from .source import chosen, number_of
 
 __all__ = ["ForkCommand"]
 

@@ -1,4 +1,4 @@
-"""Dialogs out of a file, whichever it is: a journal, or JSON Lines."""
+"""Dialogs out of a file, whichever it is, or some of them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,11 @@ from ..engine.dialog import Dialog
 from ..engine.errors import SetupError
 from ..engine.journal.file import JournalFile
 from ..engine.program.archive import dialogs_in
+from ..engine.reading import is_journal, read_dialogs
 
-__all__ = ["chosen", "is_journal", "number_of"]
+__all__ = ["chosen", "number_of"]
 
 _ID_DIGITS = 8  # as many as an id's first group has; fewer digits are a number
-_HEAD = b"SQLite format 3\0"
-
-
-def is_journal(path: Path) -> bool:
-    """By how the file begins. Raises `SetupError` when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_HEAD)) == _HEAD
-    except OSError as error:
-        raise SetupError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def chosen(path: Path, wanted: str | None) -> Iterator[Dialog]:
@@ -31,12 +22,12 @@ def chosen(path: Path, wanted: str | None) -> Iterator[Dialog]:
 
     Raises `FileInvalid`, `JournalInvalid`.
     """
-    if not is_journal(path):
-        yield from _in_lines(path, wanted)
-    elif wanted is None:
-        yield from dialogs_in(path)
-    else:
+    if wanted is None:
+        yield from read_dialogs(path)
+    elif is_journal(path):
         yield from dialogs_in(path, set(_numbers(path, wanted)))
+    else:
+        yield from _by_line(path, wanted)
 
 
 def number_of(journal: Path, wanted: str) -> int:
@@ -58,10 +49,10 @@ def _numbers(journal: Path, wanted: str) -> list[int]:
         ]
 
 
-def _in_lines(path: Path, wanted: str | None) -> Iterator[Dialog]:
-    is_line = wanted is not None and _is_number(wanted)
-    for line, dialog in enumerate(Dialog.read_lines(path), 1):
-        if wanted is None or (wanted == str(line) if is_line else str(dialog.id).startswith(wanted)):
+def _by_line(path: Path, wanted: str) -> Iterator[Dialog]:
+    is_line = _is_number(wanted)
+    for line, dialog in enumerate(read_dialogs(path), 1):
+        if wanted == str(line) if is_line else str(dialog.id).startswith(wanted):
             yield dialog
             if is_line or wanted == dialog.id:
                 return  # there is one such; what follows may be long, or torn

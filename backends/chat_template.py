@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..engine.completion import CompletionRequest, Message, Think, ToolCall, ToolSpec
@@ -16,6 +17,8 @@ from ..engine.errors import BackendRefused, SetupError
 from .http_answer import presentable
 
 __all__ = ["ChatTemplate", "Prompt"]
+
+Form = Callable[[Sequence[Message]], Sequence[Message]]
 
 _CUE = "(Begin.)"  # stands where a template insists that a user speaks first
 _PROBE = ToolSpec("probe_of_playact", "", {"type": "object", "properties": {}})
@@ -69,12 +72,22 @@ class ChatTemplate:
         tokens = self._tokenizer.encode(text, add_special_tokens=False)
         return Prompt(text, tokens, text.rfind("<think>") > text.rfind("</think>"))
 
-    def _rendered(self, messages: Sequence[Message], tools: Sequence[ToolSpec], variables: Mapping[str, object]) -> str:
+    def whole(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> str:
+        """A chat that is over, as a model of this template learns from it. Raises `BackendRefused`."""
+        return self._rendered(messages, tools, {"add_generation_prompt": False}, _WHOLE_FORMS)
+
+    def _rendered(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec],
+        variables: Mapping[str, object],
+        forms: Sequence[Form] | None = None,
+    ) -> str:
         if not self.knows_tools and (tools or any(message.tool_calls for message in messages)):
             messages, tools = _tools_in_words(messages, tools), ()
         system = [message.text.strip() for message in messages if message.role == "system"]
         refusal: Exception | None = None
-        for form in _FORMS:
+        for form in forms or _FORMS:
             try:
                 text = self._apply(form(messages), tools, variables)
             except Exception as error:  # a template is any program, and raises what it likes
@@ -93,9 +106,8 @@ class ChatTemplate:
             [_entry(message, names) for message in messages],
             tools=[_tool(tool) for tool in tools] or None,
             chat_template=self._template,
-            add_generation_prompt=True,
             tokenize=False,
-            **variables,
+            **{"add_generation_prompt": True, **variables},
         )
         assert isinstance(text, str)
         return text
@@ -159,8 +171,9 @@ def _as_is(messages: Sequence[Message]) -> Sequence[Message]:
     return messages
 
 
-def _in_turns(messages: Sequence[Message]) -> list[Message]:
-    """One system message at most, at the beginning; then user and assistant by turns, the user first and last."""
+def _in_turns(messages: Sequence[Message], is_whole: bool = False) -> list[Message]:
+    """One system message at most, at the beginning; then user and assistant by turns, the user first, and last too
+    unless the chat is over."""
     system = "\n\n".join(message.text for message in messages if message.role == "system" and message.text)
     turns: list[Message] = []
     for message in messages:
@@ -175,18 +188,23 @@ def _in_turns(messages: Sequence[Message]) -> list[Message]:
             )
         else:
             turns.append(message)
-    if not turns or turns[-1].role == "assistant":
+    if not is_whole and (not turns or turns[-1].role == "assistant"):
         turns.append(Message("user", _CUE if not turns else "(Go on.)"))
     return [Message("system", system), *turns] if system else turns
 
 
-def _in_turns_without_system(messages: Sequence[Message]) -> list[Message]:
+def _in_turns_without_system(messages: Sequence[Message], is_whole: bool = False) -> list[Message]:
     """The system's words stand at the beginning of what the user says first."""
-    turns = _in_turns(messages)
-    if turns[0].role != "system":
+    turns = _in_turns(messages, is_whole)
+    if len(turns) < 2 or turns[0].role != "system":
         return turns
     system, first, *others = turns
     return [replace(first, text=f"{system.text}\n\n{first.text}"), *others]
 
 
-_FORMS: tuple[Callable[[Sequence[Message]], Sequence[Message]], ...] = (_as_is, _in_turns, _in_turns_without_system)
+_FORMS: tuple[Form, ...] = (_as_is, _in_turns, _in_turns_without_system)
+_WHOLE_FORMS: tuple[Form, ...] = (
+    _as_is,
+    partial(_in_turns, is_whole=True),
+    partial(_in_turns_without_system, is_whole=True),
+)

@@ -52,6 +52,7 @@ from .metadata import Metadata
 from .pace import Pace
 from .performance import Performance, Playable
 from .program.archive import dialogs_in, digest_in
+from .reading import read_dialogs
 from .retry import Retry
 from .run import Run
 from .script import run
@@ -129,6 +130,7 @@ __all__ = [
     "Caps",
     "Prices",
     "dialogs_in",
+    "read_dialogs",
     "digest_in",
     "Clock",
     "RealClock",

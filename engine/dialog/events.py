@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from .turn import Event, Turn
 
@@ -32,7 +33,7 @@ def _ends(turns: Sequence[Turn], utters: Sequence[int], events: Sequence[Event])
         return [(turn, place + 1) for turn, place in enumerate(utters)]
     runs = [
         place
-        for place, following in zip(utters, [*utters[1:], None], strict=True)
+        for place, following in zip_longest(utters, utters[1:])
         if following is None or events[following].agent != events[place].agent
     ]
     if len(runs) == len(turns):

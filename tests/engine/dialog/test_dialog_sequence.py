@@ -79,6 +79,12 @@ def test_the_events_of_collapsed_turns_stay_together() -> None:
     assert told(dialog[1:]) == ["B utter", "A utter"]
 
 
+def test_a_slice_of_a_dialog_whose_events_tell_of_no_words_has_none() -> None:
+    dialog = Dialog(turns=[Turn(text="a"), Turn(text="b")], events=[event("A", "think", "a")])
+
+    assert (dialog[1:].events, dialog[:1][0].text) == ([], "a")
+
+
 def test_events_that_tell_of_other_turns_are_matched_by_what_was_said() -> None:
     dialog = library()
     del dialog.turns[1]
