@@ -23,6 +23,7 @@ from ..engine.budget.prediction import Estimate
 from ..engine.clock import Clock
 from ..engine.completion import Backend, Capabilities, Parameters, Usage
 from ..engine.dialog import Event, Turn
+from ..engine.errors import SetupError
 from ..engine.journal.disk import Disk
 from ..engine.journal.entry import REPLY, Entry
 from ..engine.journal.file import JournalFile
@@ -68,9 +69,11 @@ def dry_run(
 
     The exit code is 1 when dialogs of the pilot failed, 3 when the budget ended it. Raises `SetupError`.
     """
+    if pilot and playbill.seats:
+        raise SetupError("a pilot is the beginning of the run, whose cast is not generated yet; leave --pilot out")
     settings = settings or Settings.current()
     plan = DryRun(
-        playbill=playbill,
+        playbill=playbill.with_stand_ins(dialogs or playbill.dialogs),
         dialogs=dialogs or playbill.dialogs,
         model=model or playbill.model,
         model_parameters=overlaid(model_parameters or Parameters(), playbill.model_parameters),

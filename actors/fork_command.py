@@ -97,7 +97,7 @@ class ForkCommand:
 
     def _parent(self) -> _Parent:
         playbill = None if self.scenario is None else Playbill.from_file(self.scenario)
-        other = None if playbill is None else playbill.scenarios(1)[0]
+        other = None if playbill is None else playbill.with_stand_ins(1).scenarios(1)[0]
         parameters = Parameters() if playbill is None else playbill.model_parameters
         settings = Settings.current().but(**self.asking)
         if is_journal(self.file):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import secrets
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import anyio
 
 from ..engine.budget import Budget
 from ..engine.completion import Parameters
 from ..engine.errors import SetupError
 from ..engine.failures import FailurePolicy
-from ..engine.settings import Settings, Values, overlaid
+from ..engine.settings import Settings, Values, defaults, overlaid
 from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .session import Session, memo
@@ -47,6 +50,8 @@ class RunCommand:
         if self.is_dry:
             return self._foretell(playbill)
         dialogs = self.dialogs or playbill.dialogs
+        if playbill.seats:
+            playbill = self._filled(playbill, dialogs)
         changes = {} if self.max_turns is None else {"max_turns": self.max_turns}
         scenarios = playbill.scenarios(dialogs, **changes)
         if playbill.has_human:
@@ -94,6 +99,32 @@ class RunCommand:
             memo=memo(self.file, self.out, is_ordered=self.is_ordered),
             as_json=self.as_json,
         )
+
+    def _filled(self, playbill: Playbill, dialogs: int) -> Playbill:
+        """With the cast that it leaves to generators; what that has cost is taken from the budget."""
+        from .playbill.casting import Casting
+
+        if self.journal is not None and self.journal.exists():
+            raise SetupError(f"{self.journal} is there already; go on with `playact resume {self.journal}`")
+        self.seed = next((seed for seed in (self.seed, playbill.seed) if seed is not None), secrets.randbits(31))
+        casting = Casting(
+            playbill=playbill,
+            dialogs=dialogs,
+            seed=self.seed,
+            model=self.model or playbill.model,
+            concurrency=self.concurrency or playbill.concurrency,
+            journal=self.journal,
+            budget=self.budget,
+            prices=self.prices,
+        )
+        sampling = overlaid(self.model_parameters, playbill.model_parameters)
+        said = {
+            name: value for name, value in {**asdict(sampling), **self.asking}.items() if value not in (None, (), {})
+        }
+        with defaults(**said):
+            filled = anyio.run(casting.filled)
+        self.budget = casting.budget
+        return filled
 
     def _simulation(self, playbill: Playbill) -> Simulation:
         return Simulation(

@@ -13,7 +13,7 @@ from ..seats import HumanSeat, ProxyAgent
 from ..speech import Asides, Channel
 from ..turn_taking import policies_by_name
 
-__all__ = ["forms_of"]
+__all__ = ["forms_of", "only"]
 
 JSON = dict[str, Any]
 FormOf = Callable[[Any, JSON], JSON]  # a reference to the form of a class
@@ -23,9 +23,9 @@ def forms_of(playbill: type, definitions: JSON, form_of: FormOf) -> Iterator[tup
     """Class, field and form; classes that they refer to are put among the definitions."""
     named = _by_name(orchestrators_by_name(), definitions, form_of)
     yield Agent, "orchestrators", _one_or_more(named)
-    yield Agent, "tools", _one_or_more(_only("mcp", form_of(MCPServer, definitions)))
+    yield Agent, "tools", _one_or_more(only("mcp", form_of(MCPServer, definitions)))
     seats = [form_of(kind, definitions) for kind in (HumanSeat, ProxyAgent)]
-    seated = [{"const": "human"}, *(_only(name, form) for name, form in zip(("human", "proxy"), seats, strict=True))]
+    seated = [{"const": "human"}, *(only(name, form) for name, form in zip(("human", "proxy"), seats, strict=True))]
     agents = {"anyOf": [form_of(Agent, definitions), *seated]}
     yield playbill, "cast", {"type": "array", "items": agents, "minItems": 2}
     yield playbill, "turn_policy", _by_name(policies_by_name(), definitions, form_of, is_bare=True)
@@ -45,7 +45,7 @@ def _by_name(kinds: Mapping[str, Any], definitions: JSON, form_of: FormOf, *, is
     forms: list[JSON] = [{"enum": list(kinds)}] if is_bare else []
     for name, kind in kinds.items():
         form = form_of(kind, definitions)
-        forms.append(_only(name, {"anyOf": [form, {"type": "null"}]} if is_bare else form))
+        forms.append(only(name, {"anyOf": [form, {"type": "null"}]} if is_bare else form))
     return {"anyOf": forms}
 
 
@@ -60,7 +60,7 @@ def _prompts() -> JSON:
     return {"anyOf": [{"type": "string", "description": "A folder of templates."}, templates, {"type": "null"}]}
 
 
-def _only(key: str, value: JSON) -> JSON:
+def only(key: str, value: JSON) -> JSON:
     return {"type": "object", "properties": {key: value}, "required": [key], "additionalProperties": False}
 
 

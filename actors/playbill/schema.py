@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticOmit, core_schema
 
-from .forms import forms_of
+from .forms import forms_of, only
+from .generated import GeneratedContexts, GeneratedPersonas
 
 __all__ = ["keys_at", "schema"]
 
@@ -49,6 +50,13 @@ def schema() -> JSON:
     for owner, name, form in forms_of(Playbill, definitions, form_of):
         properties = whole["properties"] if owner is Playbill else definitions[owner.__name__]["properties"]
         properties[name] = form | {"description": _said_of(owner).get(name, "")}
+    for properties, name, kind in (
+        (definitions["Agent"]["properties"], "persona", GeneratedPersonas),
+        (whole["properties"], "contexts", GeneratedContexts),
+    ):
+        field = properties[name]
+        told = field.pop("description", "")
+        properties[name] = {"anyOf": [field, only("generate", form_of(kind, definitions))], "description": told}
     return {"$schema": _DIALECT, **whole, "title": "A scenario file of playact"}
 
 

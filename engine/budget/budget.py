@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
-from .amount import PICODOLLARS
+from .amount import PICODOLLARS, Amount
 
 __all__ = ["Budget", "Caps"]
 
@@ -74,6 +74,17 @@ class Budget(Caps):
             raise TypeError(f"per_dialog: say Caps(...), or its fields as a dict, not {each!r}")
         if self.per_dialog is not None and self.per_dialog.seconds is not None:
             raise ValueError("a dialog has no cap on seconds; cap its turns, calls, tokens or money")
+
+    def after(self, spent: Amount, seconds: float = 0.0) -> Self:
+        """What is left of it for another run, once so much was spent; never less than nothing."""
+        usd = None if self.picodollars is None else Decimal(max(0, self.picodollars - spent.picodollars)) / PICODOLLARS
+        return replace(
+            self,
+            usd=usd,
+            tokens=None if self.tokens is None else max(0, self.tokens - spent.tokens),
+            calls=None if self.calls is None else max(0, self.calls - spent.calls),
+            seconds=None if self.seconds is None else max(0.0, self.seconds - seconds),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         own = Caps.to_dict(self)

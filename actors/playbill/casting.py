@@ -1,0 +1,118 @@
+"""A cast is generated before its dialogs are played: by the same model, within the same budget, and only once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ...engine.budget import Budget
+from ...engine.budget.prices import Prices
+from ...engine.completion import Backend
+from ...engine.errors import GenerationIncomplete, SetupError
+from ...engine.journal.file import JournalFile
+from ...engine.program.resumption import config_in
+from ...engine.seeds import derive
+from .generated import GeneratedContexts, GeneratedPersonas
+from .playbill import Playbill
+
+if TYPE_CHECKING:
+    from ..generators import Generation
+
+__all__ = ["Casting"]
+
+
+@dataclass
+class Casting:
+    """Fills the seats of a scenario file that are left to generators.
+
+    journal: that of the run to come. What is generated is kept beside it, in `NAME.cast-2.db` for the second seat, so
+    that a process that was killed meanwhile, started again with the same words, does not ask again for what it has.
+    budget: what is left of it afterwards is for the dialogs.
+    """
+
+    playbill: Playbill
+    dialogs: int
+    seed: int
+    model: str | Backend | None = None
+    concurrency: int | None = None
+    journal: Path | None = None
+    budget: Budget | None = None
+    prices: Prices | str | Path | None = None
+
+    async def filled(self) -> Playbill:
+        """The scenario file with its cast. Raises `SetupError` when somebody could not be generated."""
+        seats = self.playbill.seats
+        with TemporaryDirectory(prefix="playact-cast-") as folder:
+            beside = Path(folder, "run.db") if self.journal is None else self.journal
+            people = {
+                place: await self._made(each, f"cast[{place}]", beside.with_suffix(f".cast-{place + 1}.db"))
+                for place, each in seats.personas.items()
+            }
+            contexts: Sequence[Any] = ()
+            if seats.contexts is not None:
+                contexts = await self._made(seats.contexts, "contexts", beside.with_suffix(".contexts.db"))
+        return self.playbill.filled(people, contexts)
+
+    async def _made(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> list[Any]:
+        generation = (
+            await self._resumed(asked, place, journal) if journal.exists() else self._begun(asked, place, journal)
+        )
+        made: list[Any] = []
+        try:
+            async with generation:
+                async for each in generation:
+                    made.append(each)
+        except GenerationIncomplete as error:
+            raise SetupError(
+                f"{place}: {len(made)} of {asked.count(self.dialogs)} were generated: {error.reason}"
+            ) from error
+        finally:
+            self._count(journal)
+        return made
+
+    def _begun(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> Generation[Any]:
+        return asked.generator().stream(
+            asked.count(self.dialogs),
+            seed=derive(self.seed, place),
+            max_attempts=asked.max_attempts,
+            population=asked.quotas(),
+            repeats=asked.repeats,
+            model=asked.model or self.model,
+            concurrency=self.concurrency,
+            budget=self.budget,
+            prices=self.prices,
+            journal=journal,
+        )
+
+    async def _resumed(
+        self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path
+    ) -> Generation[Any]:
+        """What an earlier process has begun, if it was just this. Raises `SetupError` for anything else."""
+        from ..generators import Commission
+
+        generator = asked.generator()
+        memo = config_in(journal).get("memo", {}).get("generation")
+        kept = None if memo is None else Commission.from_memo(memo)
+        wanted = (generator.blueprint.kind, dict(generator.blueprint.given), dict(generator.blueprint.rules))
+        same = kept is not None and (
+            kept.n == asked.count(self.dialogs)
+            and kept.seed == derive(self.seed, place)
+            and (kept.blueprint.kind, dict(kept.blueprint.given), dict(kept.blueprint.rules)) == wanted
+        )
+        if not same:
+            raise SetupError(
+                f"{journal} holds what was generated for another run; say the same file, -n and --seed as then, "
+                "take it away, or name another journal"
+            )
+        return await type(generator).resume(journal, model=asked.model or self.model)
+
+    def _count(self, journal: Path) -> None:
+        """Takes what was spent from the budget."""
+        if self.budget is not None and journal.exists():
+            with closing(JournalFile.read(journal)) as file:
+                tally = file.tally()
+            self.budget = self.budget.after(tally.spent, tally.seconds)
