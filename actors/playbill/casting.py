@@ -58,9 +58,10 @@ class Casting:
         return self.playbill.filled(people, contexts)
 
     async def _made(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> list[Any]:
-        generation = (
-            await self._resumed(asked, place, journal) if journal.exists() else self._begun(asked, place, journal)
-        )
+        if journal.exists():  # noqa: ASYNC240  # nothing else is going on yet
+            generation = await self._resumed(asked, place, journal)
+        else:
+            generation = self._begun(asked, place, journal)
         made: list[Any] = []
         try:
             async with generation:

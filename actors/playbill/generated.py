@@ -107,6 +107,7 @@ class _Generated(BaseModel):
     def _content(self) -> dict[str, Any]:
         """As generators take it."""
         sampling = asdict(self.model_parameters)
+        sampling |= sampling.pop("extra")
         return {
             "given": self.given,
             "rules": self.rules,

@@ -82,7 +82,7 @@ class Playbill(Scenario):
         return filled
 
     def with_stand_ins(self, dialogs: int) -> Playbill:
-        """The same, where nothing is to be generated any more: what rules do not say is left open. No model is asked."""
+        """The same, with nothing left to be generated: what rules do not say is left open. No model is asked."""
         people, contexts = self._seats.stand_ins(dialogs)
         return self.filled(people, contexts) if self._seats else self
 

@@ -61,7 +61,7 @@ def _checked(kind: Any, value: Any, place: tuple[int | str, ...], context: Any) 
     except ValidationError as error:
         problems = [
             InitErrorDetails(
-                type=PydanticCustomError(each["type"], "{told}", {"told": each["msg"]}),  # type: ignore[arg-type]
+                type=PydanticCustomError(each["type"], "{told}", {"told": each["msg"]}),
                 loc=(*place, *each["loc"]),
                 input=each["input"],
             )
