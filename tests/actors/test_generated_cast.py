@@ -10,7 +10,6 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.actors.generators.filling import Filling
 
 from playact.actors.cli import main
 from playact.actors.playbill import Playbill
@@ -19,6 +18,7 @@ from playact.actors.playbill.combinations import combination, combinations
 from playact.engine import Dialog
 from playact.engine.budget import Budget
 from playact.engine.errors import FileInvalid, SetupError
+from tests.actors.generators.filling import Filling
 
 RULES = """\
 cast:
