@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import random
 from hashlib import blake2b
 
 from ..engine.completion import CompletionRequest
+from .small_talk_form import made_up
 
 __all__ = ["LONGEST", "small_talk"]
 
@@ -59,8 +62,13 @@ _PATIENCE = 5
 
 
 def small_talk(request: CompletionRequest) -> str:
-    """An opening, then middles, then after some turns a farewell; chosen by the request's seed, dialog and sequence."""
+    """An opening, then middles, then after some turns a farewell; chosen by the request's seed, dialog and sequence.
+
+    A request for a form has one, which makes as little sense.
+    """
     key = f"{request.seed} {request.dialog} {request.sequence}"
+    if request.response_schema is not None:
+        return json.dumps(made_up(request.response_schema, random.Random(key)), separators=(",", ":"))
     luck = int.from_bytes(blake2b(key.encode(), digest_size=4).digest(), "big")
     own_turns = sum(message.role == "assistant" for message in request.messages)
     last = request.messages[-1].text
