@@ -30,7 +30,8 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/http.py
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/playact models fetch
-	$(BIN)/python benchmarks/embedded.py
+	$(BIN)/python benchmarks/generators.py
+	$(BIN)/python benchmarks/engines.py
 
 # Hours of it, in about one: 10,000 seeds of whole runs, 1,000 kills of the real command, a million dialogs under budgets.
 soak: .venv/dev
