@@ -6,8 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from playact.engine.settings import Settings
+
+settings.register_profile(
+    "playact", deadline=None
+)  # how long an example takes says more of the machine than of the code
+settings.load_profile("playact")
 
 
 @pytest.fixture(autouse=True, scope="session")
