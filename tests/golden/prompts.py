@@ -37,7 +37,7 @@ _TEXTS = (
 )
 
 
-class Patient(Persona):
+class Inpatient(Persona):
     """With fields of all kinds, as users add them."""
 
     height: float | None = None
@@ -76,7 +76,7 @@ def _agent(chance: random.Random) -> Agent:
         case 1:
             persona = Persona(**fields, language=chance.choice(["", "English", "Deutsch", "English (UK)"]))
         case 2:
-            persona = Patient(
+            persona = Inpatient(
                 **fields,
                 height=chance.choice([None, 1.0, 1.85]),
                 symptoms=chance.choice([[], ["cough"], ["cough", "{{ cold }}"]]),
