@@ -27,20 +27,24 @@ _OBSTACLES: Mapping[Obstacle | None, str] = {
 class Progress:
     """Turns statistics into a line of text. Rates are those of the session so far.
 
-    dialogs: how many there are to be. earlier: how many of them were over before the session began.
+    dialogs: how many there are to be. earlier: how many of them were over before the session began. noun: what is made,
+    where that is something else.
     """
 
-    def __init__(self, dialogs: int, earlier: int = 0) -> None:
+    def __init__(self, dialogs: int, earlier: int = 0, *, noun: str = "") -> None:
         self._dialogs = dialogs
+        self._noun = noun
         self._earlier = earlier
 
     def line(self, now: Statistics) -> str:
         seconds = max(now.seconds, 1e-9)
         failed = now.ended.get("failed", 0)
         parts = [
-            f"{self._earlier + now.dialogs}/{counted(self._dialogs, 'dialog')}",
+            f"{self._noun}: {now.dialogs}/{self._dialogs} generated"
+            if self._noun
+            else f"{self._earlier + now.dialogs}/{counted(self._dialogs, 'dialog')}",
             f"{now.live} live",
-            f"{now.turns / seconds:.1f} turns/s",
+            f"{now.dialogs / seconds:.1f}/s" if self._noun else f"{now.turns / seconds:.1f} turns/s",
             f"{now.completion_tokens / seconds:.0f} tokens/s",
             f"{failed} failed",
         ]

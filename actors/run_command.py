@@ -116,6 +116,7 @@ class RunCommand:
             journal=self.journal,
             budget=self.budget,
             prices=self.prices,
+            is_quiet=self.is_quiet,
         )
         sampling = overlaid(self.model_parameters, playbill.model_parameters)
         said = {

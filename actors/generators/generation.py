@@ -13,6 +13,7 @@ from ...engine.dialog import Dialog, Ending
 from ...engine.errors import GenerationIncomplete, TooManyFailures
 from ...engine.run import Run
 from ...engine.simulation import Simulation
+from ...engine.statistics import Statistics
 from .commission import Commission
 from .likeness import Likeness
 from .round import Round
@@ -96,6 +97,12 @@ class Generation(Generic[T]):
             async with self._run:
                 pass
         await self._stack.__aexit__(kind, error, at)
+
+    def statistics(self) -> Statistics:
+        """Of the simulation that makes the objects. Raises RuntimeError before the generation is entered."""
+        if self._simulation is None:
+            raise RuntimeError("the generation has not begun; say `async with generation:`")
+        return self._simulation.statistics()
 
     def __aiter__(self) -> Self:
         return self

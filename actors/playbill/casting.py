@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from ...engine.budget import Budget
 from ...engine.budget.prices import Prices
 from ...engine.completion import Backend
-from ...engine.errors import GenerationIncomplete, SetupError
+from ...engine.errors import GenerationIncomplete, PlayactError, SetupError
 from ...engine.journal.file import JournalFile
 from ...engine.program.resumption import config_in
 from ...engine.seeds import derive
+from ...engine.settings import Settings
+from ..progress import Progress, shown_progress
 from .generated import GeneratedContexts, GeneratedPersonas
 from .playbill import Playbill
 
@@ -32,6 +35,7 @@ class Casting:
     journal: that of the run to come. What is generated is kept beside it, in `NAME.cast-2.db` for the second seat, so
     that a process that was killed meanwhile, started again with the same words, does not ask again for what it has.
     budget: what is left of it afterwards is for the dialogs.
+    is_quiet: not where progress is to be shown on standard error.
     """
 
     playbill: Playbill
@@ -42,6 +46,7 @@ class Casting:
     journal: Path | None = None
     budget: Budget | None = None
     prices: Prices | str | Path | None = None
+    is_quiet: bool = True
 
     async def filled(self) -> Playbill:
         """The scenario file with its cast. Raises `SetupError` when somebody could not be generated."""
@@ -63,16 +68,24 @@ class Casting:
         else:
             generation = self._begun(asked, place, journal)
         made: list[Any] = []
+        failure: PlayactError | None = None  # which the tasks that show progress would put into a group
+        count = asked.count(self.dialogs)
         try:
-            async with generation:
-                async for each in generation:
-                    made.append(each)
-        except GenerationIncomplete as error:
-            raise SetupError(
-                f"{place}: {len(made)} of {asked.count(self.dialogs)} were generated: {error.reason}"
-            ) from error
+            async with (
+                generation,
+                shown_progress(Progress(count, noun=place), generation.statistics, sys.stderr, is_quiet=self.is_quiet),
+            ):
+                try:
+                    async for each in generation:
+                        made.append(each)
+                except PlayactError as error:
+                    failure = error
         finally:
             self._count(journal)
+        if isinstance(failure, GenerationIncomplete):
+            raise SetupError(f"{place}: {len(made)} of {count} were generated: {failure.reason}") from failure
+        if failure is not None:
+            raise failure
         return made
 
     def _begun(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> Generation[Any]:
@@ -109,7 +122,8 @@ class Casting:
                 f"{journal} holds what was generated for another run; say the same file, -n and --seed as then, "
                 "take it away, or name another journal"
             )
-        return await type(generator).resume(journal, model=asked.model or self.model)
+        model = asked.model or self.model or Settings.current().model
+        return await type(generator).resume(journal, model=model)
 
     def _count(self, journal: Path) -> None:
         """Takes what was spent from the budget."""

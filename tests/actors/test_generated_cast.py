@@ -186,3 +186,14 @@ def test_what_is_wrong_in_a_generated_seat_is_told_with_its_line(
     assert refusal.value.line == line
     told = refusal.value.reason
     assert told.lower().startswith(reason.lower()), json.dumps(told)
+
+
+def test_a_cast_of_another_model_is_not_taken_for_one_of_this(tmp_path: Path) -> None:
+    bill = Playbill.from_file(written(tmp_path, BY_MODEL))
+    journal = tmp_path / "run.db"
+    anyio.run(Casting(playbill=bill, dialogs=4, seed=1, model="scripted", journal=journal).filled)
+
+    with pytest.raises(SetupError, match="scripted"):
+        anyio.run(Casting(playbill=bill, dialogs=4, seed=1, model="embedded", journal=journal).filled)
+    with pytest.raises(SetupError, match="scripted"):
+        anyio.run(Casting(playbill=bill, dialogs=4, seed=1, journal=journal).filled)  # embedded is the default
