@@ -1,6 +1,7 @@
 """Who speaks and who listens."""
 
 from .agent import Agent
+from .conversation import Conversation
 from .flaws import Manners
 from .function_tool import final_response_tool, tool
 from .mcp_server import MCPServer
@@ -68,6 +69,7 @@ from .turn_taking import AddressedByName, Moderator, RoundRobin, ScriptedOrder, 
 __all__ = [
     "Agent",
     "Persona",
+    "Conversation",
     "Scenario",
     "Prompts",
     "Orchestrator",

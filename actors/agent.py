@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
-from typing import Annotated, Any, Literal
+from json import dumps, loads
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..engine.attributes import AttributeModel
-from ..engine.completion import Backend, Parameters, Think
+from ..engine.completion import Backend, Capabilities, Message, Parameters, Think
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import DialogFailed
 from ..engine.simulation import Simulation
@@ -23,6 +24,9 @@ from .personas.named import WrittenPersona, persona_from
 from .prompts import PACKAGED, RESPONSE_DETAILS, Prompts, prompts_of
 from .speech.channel import OwnChannels
 from .tools import Toolbox
+
+if TYPE_CHECKING:
+    from .conversation import Conversation
 
 __all__ = ["Agent"]
 
@@ -163,6 +167,81 @@ class Agent:
         name = getattr(self.persona, "name", None) if self.name is None else self.name
         return "" if name is None else str(name)
 
+    def get_name(self, default: str = "") -> str:
+        """Its name, or `default` when it has none."""
+        return self.own_name or default
+
+    def prompt(self, *, partner: str = "User", context: Context | str | None = None) -> str:
+        """Its instructions for a conversation with `partner`, as a model that is not small is given them."""
+        from .exchange import Exchange
+
+        return Exchange.of(self, partner, context=context).part.prompt_for(Capabilities())
+
+    @overload
+    def json(self, string: Literal[False] = False, indent: int = 2) -> dict[str, Any]: ...
+    @overload
+    def json(self, string: Literal[True], indent: int = 2) -> str: ...
+    def json(self, string: bool = False, indent: int = 2) -> dict[str, Any] | str:
+        """Who it is, for a record of a dataset: name, model, first utterances, persona and orchestrators.
+
+        Without what is code; a journal's recipe holds all of it.
+        """
+        model = getattr(self.model, "name", self.model)
+        content = {
+            "name": self.own_name or None,
+            "model": model,
+            "first_utterances": list(self.openings),
+            "persona": self.persona.json() if self.persona else None,
+            "orchestrators": [orchestrator.json() for orchestrator in self.orchestrators],
+        }
+        text = dumps(content, ensure_ascii=False, indent=indent, default=repr)
+        return text if string else loads(text)
+
+    def conversation(
+        self,
+        *,
+        context: Context | str | None = None,
+        seed: int | None = None,
+        model: str | Backend | None = None,
+        simulation: Simulation | None = None,
+        partner: str = "User",
+    ) -> Conversation:
+        """A talk with whoever writes the program: `async with agent.conversation() as chat: await chat("Hi")`."""
+        from .conversation import Conversation
+
+        return Conversation(self, context=context, seed=seed, model=model, simulation=simulation, partner=partner)
+
+    async def __call__(
+        self,
+        utterance: str | Sequence[Message | Mapping[str, Any]] = "",
+        *,
+        context: Context | str | None = None,
+        seed: int | None = None,
+        model: str | Backend | None = None,
+        simulation: Simulation | None = None,
+        partner: str = "User",
+    ) -> str | None:
+        """What it answers to one utterance, or to the last of several messages; None when it finishes without words.
+
+        Nothing is remembered: each call is a conversation of its own, see `Conversation`. Messages are `Message`s or
+        dicts in the form of chat completions; the agent's own instructions go before them. Where nothing is said, it
+        speaks first. Raises `DialogFailed`, `SetupError`, and ValueError for what is no message.
+        """
+        from .conversation import Conversation
+
+        said, history = (utterance, ()) if isinstance(utterance, str) else ("", utterance)
+        talk = Conversation(
+            self,
+            context=context,
+            seed=seed,
+            model=model,
+            simulation=simulation,
+            partner=partner,
+            history=history,
+        )
+        async with talk as chat:
+            return await chat(said)
+
     async def dialog_with(
         self,
         *partners: Agent,
@@ -171,24 +250,35 @@ class Agent:
         max_turns: int = 100,
         seed: int | None = None,
         notes: str | None = None,
+        example_dialogs: Sequence[Dialog] | None = None,
+        id: int | str | None = None,
+        parent_id: int | str | None = None,
         model: str | Backend | None = None,
         simulation: Simulation | None = None,
     ) -> Dialog:
         """Talks with one agent or more, speaking first, until the dialog ends or has `max_turns` turns.
+
+        example_dialogs: shown to all of them, instead of their own. id, parent_id: of the dialog that is returned; in a
+            journal it has the id that the run gives it.
 
         Uses `simulation` where one is given, else one of its own with `model`. Raises `DialogFailed`, with what was
         said until then, when the dialog cannot be finished, and `SetupError` when the model cannot be used.
         """
         from .scenario import Scenario
 
-        recipe = Scenario(
-            cast=(self, *partners), context=context, scenario=scenario, max_turns=max_turns, seed=seed, notes=notes
-        )
+        cast = (self, *partners)
+        if example_dialogs is not None:
+            cast = tuple(replace(agent, example_dialogs=example_dialogs) for agent in cast)
+        recipe = Scenario(cast=cast, context=context, scenario=scenario, max_turns=max_turns, seed=seed, notes=notes)
         if simulation is not None:
             dialog = await simulation.play(recipe)
         else:
             async with Simulation(model=model, seed=seed, concurrency=1) as own:
                 dialog = await own.play(recipe)
+        dialog.id = dialog.id if id is None else id
+        dialog.parentId = dialog.parentId if parent_id is None else parent_id
         if dialog.ending is not None and dialog.ending.failed:
             raise DialogFailed(dialog, dialog.ending.error or dialog.ending.reason)
         return dialog
+
+    talk_with = dialog_with

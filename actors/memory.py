@@ -57,6 +57,11 @@ class Memory:
         else:
             self._add(self._messages, fact, persistent=True)
 
+    @property
+    def remembered(self) -> tuple[Message, ...]:
+        """The chat so far."""
+        return tuple(self._messages)
+
     def messages(self, draft: Iterable[Fact]) -> tuple[Message, ...]:
         """The chat so far, and what belongs to this turn only, not published yet: advice, tools, rejected replies.
 

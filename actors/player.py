@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from sys import intern
@@ -15,6 +15,7 @@ from ..engine.messages import (
     Consulted,
     EndMarked,
     Fact,
+    Instructed,
     ReplyRejected,
     ReplyRepaired,
     Request,
@@ -39,7 +40,7 @@ from .seats import HumanSeat
 from .speech import Manner
 from .tools import Toolbox
 
-__all__ = ["AgentActor", "Part", "TakeTurn"]
+__all__ = ["AgentActor", "LookAhead", "Part", "TakeTurn"]
 
 _EMPTY_REPLIES = 3
 
@@ -72,6 +73,20 @@ class Part:
             prompt = self._told[key] = intern(prompt)  # many scenarios, one string
         return prompt
 
+    def memory(self, prompt: str = "", facts: Iterable[Fact] = ()) -> Memory:
+        """What the agent remembers of a dialog."""
+        is_human = isinstance(self.agent, HumanSeat)
+        memory = Memory(
+            prompt,
+            self.name,
+            names_speakers=len(self.others) > 1 or is_human,
+            hears=self.agent.preprocess,
+            is_cued=not is_human,
+        )
+        for fact in facts:
+            memory.take(fact)
+        return memory
+
     @cached_property
     def _told(self) -> dict[tuple[bool, Prompts], str]:
         return {}
@@ -91,7 +106,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class TakeTurn(Request[tuple[Fact, ...]]):
-    """Asks an agent to speak. The answer is the turn as its speaker leaves it: facts still to be published."""
+    """Asks an agent to speak. The answer is the turn as its speaker leaves it: facts still to be published.
+
+    advice: what it is told beside what its orchestrators say.
+    """
+
+    advice: tuple[Instructed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LookAhead(Request[Completion]):
+    """Asks an agent what it would say, had it just heard `heard`, where that is not None, and had this advice.
+
+    No orchestrator is asked and no tool is offered. Nothing of it is published, or stays in the agent's memory.
+    """
+
+    heard: Uttered | None
+    advice: tuple[Instructed, ...] = ()
 
 
 @dataclass(slots=True)
@@ -127,14 +158,7 @@ class AgentActor(Actor):
         self._performance = performance
         self._parameters = performance.parameters(part.agent.model_parameters)
         self._backend: Backend | None = None
-        is_human = isinstance(part.agent, HumanSeat)
-        self._memory = Memory(
-            "",
-            part.name,
-            names_speakers=len(part.others) > 1 or is_human,
-            hears=part.agent.preprocess,
-            is_cued=not is_human,
-        )
+        self._memory = part.memory()
 
     def fold(self, fact: Fact) -> None:
         self._memory.take(fact)
@@ -146,6 +170,8 @@ class AgentActor(Actor):
         """
         attempts = 0
         advice = await self._advice() if self._advisers else ()
+        if request.advice:
+            advice = (*request.advice, *advice)
         while True:
             try:
                 return await self._turn(attempts, advice)
@@ -153,6 +179,11 @@ class AgentActor(Actor):
                 attempts += 1
                 if not self._performance.may_take_turn_again(error, attempts):
                     raise
+
+    @handles(LookAhead)
+    async def look_ahead(self, request: LookAhead) -> Completion:
+        """Raises `BackendError` when the model cannot be had."""
+        return await self._lookahead(request.heard, request.advice)
 
     async def _advice(self) -> Sequence[Fact]:
         """Asked for once a turn, however often the turn is tried: an orchestrator may count its turns."""
@@ -164,13 +195,17 @@ class AgentActor(Actor):
             self._performance.settle()
         return advice
 
-    async def _lookahead(self) -> Completion:
+    async def _lookahead(self, heard: Uttered | None = None, advice: Sequence[Fact] = ()) -> Completion:
         """What it would say now, without this turn's advice: no tool is offered, and nothing of it is remembered."""
-        if self._memory.is_blank and self._agent.first_utterance:
+        if self._memory.is_blank and heard is None and self._agent.first_utterance:
             return Completion(text=self._opening())
         backend = self._backend or await self._opened()
-        draft = _Draft(0)
+        draft = _Draft(0, list(advice))
         request = self._request(draft, backend.capabilities, offers_tools=False)
+        if heard is not None:
+            prompt = self._part.prompt_for(backend.capabilities, self._performance.prompts)
+            memory = self._part.memory(prompt, (*(record.fact for record in self._performance.scope.log), heard))
+            request = replace(request, messages=memory.messages(draft.facts))
         seed = derive(self._performance.seed, self._name, "lookahead", request.sequence)
         completion = await self._performance.complete(backend, replace(request, seed=seed))
         text, _ = self._words(self._said(completion, draft))

@@ -23,6 +23,7 @@ from ..engine.errors import CodeMissing, JournalInvalid, SetupError
 from ..engine.metadata import Metadata
 from ..engine.performance import Playable
 from .agent import Agent
+from .exchange import Exchange
 from .flaws import Manners
 from .generators.blueprint import Blueprint
 from .generators.making import Making
@@ -74,6 +75,7 @@ _OWN: tuple[type, ...] = (
     Check,
     Drift,
     DriftRule,
+    Exchange,
 )
 
 

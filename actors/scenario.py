@@ -12,6 +12,7 @@ from ..engine.actor import ActorRef
 from ..engine.attributes import AttributeModel
 from ..engine.dialog import Context, Dialog, Ending
 from ..engine.performance import Performance
+from ..engine.program.resumption import name_of
 from ..engine.said import has_secrets
 from .agent import Agent
 from .flaws import Manners, Watch
@@ -83,6 +84,8 @@ class Scenario(BaseModel):
         """The dialog before its first word. `header` is what the run has decided: id, seed, model and the like."""
         if self._versions:
             header["prompts"] = {**header.get("prompts", {}), **self._versions}
+        if self._models:
+            header["model"] = {**header.get("model", {}), "agents": dict(self._models)}
         contexts = (self.context, *(agent.context for agent in self.cast))
         dialog = Dialog(
             personas=self._personas,
@@ -171,6 +174,12 @@ class Scenario(BaseModel):
         return self.prompts.versions | {f"{name}/{key}": version for name, all_ in own for key, version in all_.items()}
 
     @cached_property
+    def _models(self) -> dict[str, str]:
+        """Those of agents that have one of their own."""
+        agents = zip(self.names, self.cast, strict=True)
+        return {name: _model_of(agent) for name, agent in agents if agent.model is not None}
+
+    @cached_property
     def _parts(self) -> tuple[Part, ...]:
         return tuple(self._part(place, agent) for place, agent in enumerate(self.cast))
 
@@ -209,6 +218,12 @@ class Scenario(BaseModel):
     def has_human(self) -> bool:
         """Whether a person takes a seat."""
         return any(isinstance(agent, HumanSeat) for agent in self.cast)
+
+
+def _model_of(agent: Agent) -> str:
+    if isinstance(agent, ProxyAgent):
+        return f"proxy:{agent.url}"  # its model says how it is called, which is nobody's business
+    return name_of(agent.model or "")
 
 
 def _told_apart(orchestrators: Sequence[Orchestrator]) -> tuple[tuple[str, Orchestrator], ...]:

@@ -24,8 +24,9 @@ def digest_of(dialog: Dialog) -> str:
     """A dialog's SHA-256 as 64 hexadecimal digits.
 
     It covers who, where, why, every turn and event, how it ended, the seed and the id; not times, token counts, notes,
-    annotations, where its personas and context come from, the wording of an error, which may name a port or a
-    duration, or the flaws that were found, which follow from the words and may be seen better one day.
+    annotations, where its personas and context come from, the names of agents' own models, the wording of an error,
+    which may name a port or a duration, or the flaws that were found, which follow from the words and may be seen
+    better one day.
     """
     # Compact JSON, its keys in order. Each dialog of a journal has a digest, so turns and events, which are most of it,
     # are written by hand, in half the time.
@@ -36,6 +37,8 @@ def digest_of(dialog: Dialog) -> str:
     for each in (begin["context"], *(middle["personas"] or {}).values()):
         if type(each) is dict:
             each.pop("_metadata", None)
+    if isinstance(middle["model"], dict):
+        middle["model"].pop("agents", None)
     events = [_event(event) for event in dialog.events or () if event.action != "flaw"]
     turns = map(_turn, dialog.turns)
     text = f'{_text(begin)[:-1]},"events":[{",".join(events)}],{_text(middle)[1:-1]},"turns":[{",".join(turns)}]}}'

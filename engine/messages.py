@@ -88,8 +88,8 @@ class DialogStarted(Fact):
 class Consulted(Fact):
     """An orchestrator asked a model, or something outside, and was answered; `key` says what it asked.
 
-    by: the orchestrator, as no other of the same agent is called. usage: what all model calls for it cost, which is in
-        no `Uttered`.
+    by: the orchestrator, as no other of the same agent is called; "" where the agent's partner looked ahead.
+    usage: what all model calls for it cost, which is in no `Uttered`.
     """
 
     agent: str

@@ -24,7 +24,7 @@ from .messages import (
     Uttered,
 )
 
-__all__ = ["close", "row_of", "take_down"]
+__all__ = ["close", "row_of", "rows_so_far", "take_down"]
 
 
 def take_down(dialog: Dialog, fact: Fact) -> None:
@@ -41,8 +41,15 @@ def close(dialog: Dialog, ending: Ending, records: Iterable[Record[Fact]]) -> No
     """Completes a dialog whose turns are all there; from now on it shares nothing with other dialogs."""
     dialog.ending = ending
     dialog.complete = ending.reason == "finished"
+    dialog.events = rows_so_far(records)
+    # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
+    dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
+    dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
+
+
+def rows_so_far(records: Iterable[Record[Fact]]) -> list[Event]:
+    """The facts of a dialog as the rows of its `events`."""
     rows: list[Event] = []
-    dialog.events = rows
     for record in records:
         fact = record.fact
         if (row := row_of(fact, int(record.time))) is not None:
@@ -50,9 +57,7 @@ def close(dialog: Dialog, ending: Ending, records: Iterable[Record[Fact]]) -> No
                 rows += rows_of(fact, row)
             else:
                 rows.append(row)
-    # While they are live, dialogs share what is the same in all of them; whoever gets this one may change it.
-    dialog.personas = {name: dict(persona) for name, persona in (dialog.personas or {}).items()}
-    dialog.model = dict(dialog.model) if isinstance(dialog.model, dict) else dialog.model
+    return rows
 
 
 def row_of(fact: Fact, timestamp: int) -> Event | None:

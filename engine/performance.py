@@ -121,13 +121,8 @@ class Performance:
         """
         ending = _CANCELLED
         failure: BaseException | None = None
-        self._has_begun = True
         try:
-            if not self.scope.log:
-                await self.scope.publish(DialogStarted(tuple(self.dialog.personas or ()), self.seed))
-            else:
-                for record in self.scope.log[self.scope.told :]:
-                    await self.scope.tell(record)
+            await self.begin()
             if not self._is_called_off:
                 ending = await scenario.play(self)
         except Exception as error:
@@ -135,11 +130,24 @@ class Performance:
             if isinstance(error, SetupError):
                 self.scope.bus.scope.failed(error)
         finally:
-            failure = self.scope.failure or failure
-            if isinstance(failure, SetupError):
-                self.fail(failure)  # no failure of its own: when that has been put right, it goes on
-            elif failure is None or self.on_failure is None or not self.on_failure(self, failure):
-                self._end(ending if failure is None else _ending_by(failure))
+            self.end(ending, failure)
+
+    async def begin(self) -> None:
+        """Has it known that the dialog is live. Only whoever plays it without `play` calls this, and then `end`."""
+        self._has_begun = True
+        if not self.scope.log:
+            await self.scope.publish(DialogStarted(tuple(self.dialog.personas or ()), self.seed))
+        else:
+            for record in self.scope.log[self.scope.told :]:
+                await self.scope.tell(record)
+
+    def end(self, ending: Ending, failure: BaseException | None = None) -> None:
+        """Gives the dialog its one ending, which is that of a failure where there is one, and closes its scope."""
+        failure = self.scope.failure or failure
+        if isinstance(failure, SetupError):
+            self.fail(failure)  # no failure of its own: when that has been put right, it goes on
+        elif failure is None or self.on_failure is None or not self.on_failure(self, failure):
+            self._end(ending if failure is None else _ending_by(failure))
 
     async def backend(self, model: str | Backend | None) -> Backend:
         """The run's backend for a model, opened at its first use; None is the run's own model. Raises `SetupError`."""
@@ -277,6 +285,11 @@ class Performance:
     def settle(self) -> None:
         """What was asked in this turn until now is asked for by nobody again, should the turn be taken again."""
         self._settled = len(self._heard), len(self._told)
+
+    @property
+    def is_called_off(self) -> bool:
+        """Whether it has been cancelled for good."""
+        return self._is_called_off
 
     def cancel(self) -> None:
         """Ends the dialog for good, as cancelled, and nothing else."""

@@ -295,6 +295,19 @@ class Simulation:
         finally:
             self.admission.retire()
 
+    def take_up(self, scenario: Playable) -> Performance:
+        """An admitted scenario, see `admission`, whose dialog the caller begins, plays and ends in its own task.
+
+        Raises `SimulationClosed`.
+        """
+        self._check_open()
+        return self.prepare(Piece(scenario, self.program.keep(scenario)))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether dialogs can be played."""
+        return self._is_open
+
     async def fork(self, dialog: Dialog, *, turn: int, scenario: Playable, seed: int | None = None) -> Dialog:
         """Plays on from the first `turn` turns of a dialog, as another scenario has it; those turns cost nothing.
 

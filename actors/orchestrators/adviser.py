@@ -149,6 +149,6 @@ def is_concluded(performance: Performance) -> bool:
     for record in reversed(performance.scope.log):
         if isinstance(record.fact, Uttered | EndMarked):
             return False
-        if isinstance(record.fact, Noted | Consulted):
+        if isinstance(record.fact, Noted | Consulted) and record.fact.by:
             return True
     return False
