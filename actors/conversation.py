@@ -72,6 +72,8 @@ class Conversation:
             if simulation is None:
                 own = Simulation(model=self._model, seed=self._exchange.seed, concurrency=1)
                 simulation = await stack.enter_async_context(own)
+            if not simulation.is_open:
+                raise SimulationClosed
             await simulation.admission.admit()
             stack.callback(simulation.admission.retire)
             self._simulation = simulation
@@ -174,8 +176,13 @@ class Conversation:
         if not simulation.is_open:
             raise SimulationClosed
         if self._performance is None:
-            performance = self._performance = simulation.take_up(self._exchange)
-            await self._done(performance, partial(self._begin, performance))
+            performance = simulation.take_up(self._exchange)
+            try:
+                await self._done(performance, partial(self._begin, performance))
+            except BaseException:
+                _end(performance)
+                raise
+            self._performance = performance
         return self._performance
 
     async def _begin(self, performance: Performance) -> None:
@@ -211,8 +218,7 @@ class Conversation:
                 failure = error
             finally:
                 performance.scope.task = None
-        if performance.dialog.ending is None:
-            performance.end(_CANCELLED, failure)
+        _end(performance, failure)
         if isinstance(failure, SetupError):
             raise failure
         raise _failed(performance) from failure
@@ -231,12 +237,19 @@ class Conversation:
         if not simulation.is_open:
             return  # which has ended the dialog too
         if performance is not None and performance.dialog.ending is None:
-            if kind is None:
-                await self._done(performance, partial(self._leave, performance))
-            else:
-                performance.end(_CANCELLED)
+            try:
+                if kind is None:
+                    await self._done(performance, partial(self._leave, performance))
+            finally:
+                _end(performance)
         if kind is None:
             await simulation.settled()
+
+
+def _end(performance: Performance, failure: Exception | None = None) -> None:
+    """Cut short, unless it is over."""
+    if performance.dialog.ending is None:
+        performance.end(_CANCELLED, failure)
 
 
 def _failed(performance: Performance) -> DialogFailed:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+from anyio import get_cancelled_exc_class
+
 from ..engine.actor import ActorRef
 from ..engine.completion import Completion
 from ..engine.dialog import Context, Ending
@@ -19,6 +21,7 @@ from .scenario import Scenario
 
 __all__ = ["LEAVING", "LEFT", "Cue", "Exchange"]
 
+_PARTNER = "partner"
 LEFT = Ending(reason="finished", detail="partner left")
 
 
@@ -78,7 +81,7 @@ class Exchange(Scenario):
         async def given() -> str:
             return json.dumps(asdict(give()), ensure_ascii=False)
 
-        (text,) = await performance.each_once([("partner", given)])
+        (text,) = await performance.each_once([(_PARTNER, given)])
         performance.settle()
         content = json.loads(text)
         return Cue(content["kind"], content["text"], tuple((said, stays) for said, stays in content["instructions"]))
@@ -89,7 +92,13 @@ class Exchange(Scenario):
         scope = performance.scope
         if cue.text:
             await scope.publish(Uttered(partner, cue.text))
-        turn = await scope.ask(agent, TakeTurn(cue.advice(name)))
+        if performance.was_given_up(_PARTNER):
+            return None
+        try:
+            turn = await scope.ask(agent, TakeTurn(cue.advice(name)))
+        except get_cancelled_exc_class():
+            performance.give_up_turn()
+            raise
         await scope.publish(*turn)
         return _ending(turn)
 

@@ -18,7 +18,7 @@ from .journal.journal import Diary
 from .log import logger
 from .messages import DialogEnded, DialogStarted, Fact, FlawFound, Generated, Record, SpeakerChosen, Uttered
 from .minutes import close, take_down
-from .program.past import Past, content_of, key_of
+from .program.past import GIVEN_UP, Past, content_of, key_of
 from .resources import Resources
 from .scope import Scope
 from .settings import overlaid
@@ -285,6 +285,18 @@ class Performance:
     def settle(self) -> None:
         """What was asked in this turn until now is asked for by nobody again, should the turn be taken again."""
         self._settled = len(self._heard), len(self._told)
+
+    def give_up_turn(self) -> None:
+        """The turn that is not finished came to nothing, and the dialog goes on: no actor has it in mind any more."""
+        if self.scope.diary is not None:
+            self.scope.diary.add_answer(GIVEN_UP, str(self.calls), self.scope.bus.clock.wall())
+        self.settle()
+        for ref in self.scope.refs:
+            ref.is_stale = True
+
+    def was_given_up(self, before: str) -> bool:
+        """Whether that is what became of the turn that begins now, in a replay; see `Past.was_given_up`."""
+        return self._past is not None and self._past.was_given_up(before)
 
     @property
     def is_called_off(self) -> bool:

@@ -17,8 +17,9 @@ from ..journal.file import DialogRow
 from ..log import logger
 from ..messages import DialogEnded, EndMarked, Fact, Forked, Generated, Record, SpeakerChosen, Uttered
 
-__all__ = ["Past", "content_of", "key_of"]
+__all__ = ["GIVEN_UP", "Past", "content_of", "key_of"]
 
+GIVEN_UP = "turn given up"  # the key under which a journal has the number of the first call after that
 _BROKEN_OFF = ("failed", "cancelled", "budget")
 
 
@@ -105,6 +106,22 @@ class Past:
             return str(known["text"])
         self._diverged(dialog, self.next_call, known)
         return None
+
+    def was_given_up(self, before: str) -> bool:
+        """Whether the turn that begins now came to nothing when it was played; then what it was answered is dropped.
+
+        `before`: the key of what comes after it.
+        """
+        for place, known in enumerate(self.answers):
+            if known["key"] == before:
+                return False
+            if known["key"] == GIVEN_UP:
+                for _ in range(place + 1):
+                    self.answers.popleft()
+                while self.replies and self.replies[0]["call"] < int(known["text"]):
+                    self.replies.popleft()
+                return True
+        return False
 
     def _diverged(self, dialog: str, call: int, known: object) -> None:
         if self.broke_off is not None and known is None:

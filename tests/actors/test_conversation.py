@@ -44,6 +44,20 @@ def echoing(seen: list[CompletionRequest] | None = None) -> ScriptedBackend:
     return ScriptedBackend(answer)
 
 
+async def now() -> str:
+    return "noon"
+
+
+class Numbering(Orchestrator):
+    """Counts in its own mind how often it was asked."""
+
+    count = 0
+
+    def instruct(self, dialog: Dialog, utterance: str) -> str:
+        self.count += 1
+        return f"Say {self.count}."
+
+
 def roles(chat: Conversation) -> list[str]:
     return [message["role"] for message in chat.memory_dump()]
 
@@ -233,6 +247,36 @@ async def test_a_call_that_is_cancelled_gives_up_its_turn_and_the_next_one_goes_
 
     assert reply == "Hi\nHello?"
     assert [turn.speaker for turn in chat.dialog] == ["User", "User", "Ada"]
+
+
+async def test_a_turn_given_up_is_in_nobodys_mind_and_a_replay_gives_it_up_too(tmp_path: Path) -> None:
+    has_begun = anyio.Event()
+
+    async def answer(request: CompletionRequest) -> Completion | str:
+        if request.messages[-1].role != "tool":
+            return Completion(text="", tool_calls=(ToolCall("c", "now", "{}"),))
+        if not has_begun.is_set():
+            has_begun.set()
+            await anyio.sleep_forever()
+        return " ".join(message.text for message in request.messages if message.role == "system")
+
+    path = tmp_path / "run.db"
+    agent = Agent(name="Ada", tools=[now], system_prompt="You are Ada.", orchestrators=[Numbering()])
+    async with (
+        Simulation(model=ScriptedBackend(answer), journal=path) as simulation,
+        agent.conversation(simulation=simulation) as chat,
+    ):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(chat, "Hi")
+            await has_begun.wait()
+            tasks.cancel_scope.cancel()
+        replies = [await chat("Hello?"), await chat("And now?")]
+    async with Simulation.replay(path, code=[Numbering, now]) as replay:
+        (dialog,) = [dialog async for dialog in replay.run()]
+
+    assert replies == ["You are Ada. Say 1.", "You are Ada. Say 2."]
+    assert dialog.digest() == chat.dialog.digest()
+    assert [event.action for event in dialog.events or ()].count("tool") == 4
 
 
 async def test_calls_made_at_once_take_turns() -> None:
