@@ -18,6 +18,7 @@ import anyio.to_thread
 from ..engine.completion import Capabilities, Completion, CompletionRequest, Delta, Message, Parameters
 from ..engine.description import Description, absent
 from ..engine.errors import ExtraMissing, PlayactError, SetupError, WeightsMissing
+from ..engine.log import logger
 from ..engine.settings import overlaid
 from .llama_server import LlamaServer
 from .openai import OpenAIBackend
@@ -74,7 +75,7 @@ class EmbeddedBackend:
     What suits a model of 135 million parameters holds for that one only: its sampling, replies of one line and at most
     32 tokens (256 for JSON), nothing after the last whole sentence where that cuts it off, and short prompts. A file of
     yours samples as llama.cpp does by default, up to its context, and may use tools and think where its chat template
-    knows how, which `capabilities` tell once it is open.
+    knows how, which `capabilities` tell once it is open. The packaged model cannot use tools: it is not told of them.
 
     With the same seed a request that is alone gets the same words again; among others the arithmetic of the batch may
     differ in the last digit, and with it, now and then, a word.
@@ -107,6 +108,7 @@ class EmbeddedBackend:
         self._timeout_s = timeout_s
         self._server: LlamaServer | None = None
         self._client: OpenAIBackend | None = None
+        self._has_left_out_tools = False
 
     @classmethod
     def from_name(cls, name: str) -> Self:
@@ -195,6 +197,9 @@ class EmbeddedBackend:
     def _asked(self, request: CompletionRequest) -> CompletionRequest:
         """The request with what this model needs where it says nothing itself. Raises `ParameterUnknown`."""
         refuse_unknown(self.name, request.parameters.extra, _KNOWN)
+        if request.tools and self._weights is None:
+            self._leave_out_tools()
+            request = replace(request, tools=())
         if request.messages and request.messages[-1].role == "assistant":  # which the server would write on
             request = replace(request, messages=(*request.messages, _CUE))
         defaults = _OWN if self._weights is not None else _TALK if self._is_talk(request) else _FORM
@@ -202,7 +207,13 @@ class EmbeddedBackend:
 
     def _is_talk(self, request: CompletionRequest) -> bool:
         """Whether the packaged model is to say something, and not to fill in a form."""
-        return self._weights is None and request.response_schema is None and not request.tools
+        return self._weights is None and request.response_schema is None
+
+    def _leave_out_tools(self) -> None:
+        """Told once: of 16 requests for what a tool does it called none, and answered what nobody had asked."""
+        if not self._has_left_out_tools:
+            self._has_left_out_tools = True
+            logger().warning("tools.ignored", backend=self.name, hint="the packaged model cannot call any")
 
     def _start(self, weights: Path) -> None:
         try:

@@ -18,7 +18,7 @@ from playact.actors import Agent, Persona, Scenario
 from playact.backends import embedded as module
 from playact.backends.embedded import EmbeddedBackend
 from playact.backends.weights import find_weights
-from playact.engine import Completion, CompletionRequest, Message, Parameters, Simulation
+from playact.engine import Completion, CompletionRequest, Message, Parameters, Simulation, ToolSpec
 from playact.engine.budget.prompt_size import most_tokens
 from playact.engine.errors import BackendRefused, ExtraMissing, PlayactError, SetupError, WeightsMissing
 
@@ -73,6 +73,22 @@ async def test_json_is_whole_also_where_the_model_lays_it_out_in_lines() -> None
 
     assert any("\n" in reply.text for reply in replies)
     assert all(set(json.loads(reply.text)) == {"city", "inhabitants"} for reply in replies)
+
+
+async def test_the_packaged_model_is_not_told_of_tools_it_cannot_use_which_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    weather = ToolSpec("weather", "Tells the weather of a city.", {"type": "object", "properties": {}})
+    asked = CompletionRequest(messages=(Message("user", "What is the weather in Paris?"),), seed=7)
+    async with a_model() as model:
+        plain = await model.complete(asked)
+        offered = [await model.complete(replace(asked, tools=(weather,))) for _ in range(2)]
+
+    assert [each.usage.prompt_tokens for each in offered] == [plain.usage.prompt_tokens] * 2
+    assert all("\n" not in each.text and each.usage.completion_tokens <= 32 for each in offered)
+    assert [record.message for record in caplog.records if "tools.ignored" in record.message] == [
+        "event='tools.ignored' backend='embedded' hint='the packaged model cannot call any'"
+    ]
 
 
 @pytest.mark.parametrize("text", ["Hi", "", "é" * 90, "日本語の文章です。" * 9, "\ufdfa" * 20, "🚀" * 30, " \n\t" * 60])
