@@ -210,7 +210,7 @@ class EmbeddedBackend:
         return self._weights is None and request.response_schema is None
 
     def _leave_out_tools(self) -> None:
-        """Told once: of 16 requests for what a tool does it called none, and answered what nobody had asked."""
+        """Told once: of 8 requests for what a tool does it called none, and answered what nobody had asked."""
         if not self._has_left_out_tools:
             self._has_left_out_tools = True
             logger().warning("tools.ignored", backend=self.name, hint="the packaged model cannot call any")
