@@ -243,7 +243,8 @@ class AgentActor(Actor):
             is_told_by_tool = bool(draft.facts) and type(draft.facts[-1]) is ToolReturned
             if watch is None or is_told_by_tool or self._part.schema is not None:
                 return text, has_finished
-            flaws = watch.flaws_in(text, self._performance.dialog.turns)
+            # As the agent hears it: an echo of what it did not hear is none, and would tell of it.
+            flaws = watch.flaws_in(text, self._performance.as_heard(self._name).turns)
             is_retried = watch.retries(flaws, retries)
             draft.facts += watch.notes(flaws, text, is_retried=is_retried)
             if not is_retried:

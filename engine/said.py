@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["ACTION", "END_MARKER", "SPEECH", "Said", "has_secrets", "heard", "hearers_in", "parts_in", "written"]
+__all__ = [
+    "ACTION",
+    "END_MARKER",
+    "SPEECH",
+    "Said",
+    "has_secrets",
+    "heard",
+    "hearers_in",
+    "parts_in",
+    "whole",
+    "written",
+]
 
 SPEECH, ACTION = "speech", "action"
 END_MARKER = "[[END]]"  # in a reply whose speaker means the dialog to end
@@ -62,6 +73,11 @@ def hearers_in(more: Mapping[str, Any]) -> tuple[str, ...] | None:
 def has_secrets(more: Mapping[str, Any] | None) -> bool:
     """Whether a turn may have something that not all hear; most turns have nothing beside speaker and text."""
     return more is not None and ("heard_by" in more or "parts" in more)
+
+
+def whole(text: str, more: Mapping[str, Any] | None) -> str:
+    """A turn with what not all hear, and what is no speech, in it; `more` is as in `parts_in`."""
+    return written(parts_in(text, more)) if has_secrets(more) else text
 
 
 def _written(part: Said) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from .said import has_secrets, parts_in, written
+from .said import whole
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from .dialog import Dialog, Event, Turn
+    from .dialog import Dialog, Turn
 
 __all__ = ["plain", "print_dialog", "print_turn"]
 
@@ -30,7 +30,7 @@ def print_turn(turn: Turn) -> None:
     from rich.console import Console
 
     colours = {} if turn.speaker is None else {turn.speaker: _COLOURS[0]}
-    Console(soft_wrap=True, highlight=False).print(_said(turn.speaker, _all_of(turn.text, turn), colours))
+    Console(soft_wrap=True, highlight=False).print(_said(turn.speaker, whole(turn.text, turn.model_extra), colours))
 
 
 def print_dialog(dialog: Dialog, *, scenario: bool = False, orchestration: bool = False, think: bool = False) -> None:
@@ -62,21 +62,16 @@ def _lines(dialog: Dialog, *, orchestration: bool, think: bool) -> list[Text]:
 
     speakers = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(dialog.get_speakers())}
     if not (orchestration or think) or not dialog.events:
-        return [_said(turn.speaker, _all_of(turn.text, turn), speakers) for turn in dialog]
+        return [_said(turn.speaker, whole(turn.text, turn.model_extra), speakers) for turn in dialog]
     lines = []
     for event in dialog.events:
         if event.action == "utter":
-            lines.append(_said(event.agent, _all_of(str(event.content), event), speakers))
+            lines.append(_said(event.agent, whole(str(event.content), event.model_extra), speakers))
         elif think if event.action == "think" else orchestration:
             lines.append(
                 Text(plain(f"  ({event.agent} {event.actionLabel or event.action}: {event.content})"), style="dim")
             )
     return lines
-
-
-def _all_of(text: str, row: Turn | Event) -> str:
-    """With what not all hear, and with what is no speech."""
-    return written(parts_in(text, row.model_extra)) if has_secrets(row.model_extra) else text
 
 
 def _said(speaker: str | None, text: str, colours: dict[str, str]) -> Text:

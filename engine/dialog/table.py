@@ -6,6 +6,7 @@ import csv
 import io
 
 from ..errors import FileInvalid
+from ..said import whole
 from .dialog import Dialog
 from .turn import Turn
 
@@ -18,7 +19,7 @@ def as_table(dialog: Dialog, delimiter: str) -> str:
     table = io.StringIO()
     writer = csv.writer(table, delimiter=delimiter, lineterminator="\n")
     writer.writerow(["speaker", "text"])
-    writer.writerows([turn.speaker or "", turn.text] for turn in dialog)
+    writer.writerows([turn.speaker or "", whole(turn.text, turn.model_extra)] for turn in dialog)
     return table.getvalue()
 
 

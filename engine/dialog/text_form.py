@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..errors import FileInvalid
+from ..said import whole
 from .dialog import Dialog
 from .turn import Turn
 
@@ -15,8 +16,8 @@ _LINE_END = re.compile(r"\r\n?|\n")  # and no other: what is said may hold a for
 
 
 def as_text(dialog: Dialog) -> str:
-    """Line ends within a turn become spaces, so that it can be read again."""
-    return "".join(f"{_LINE_END.sub(' ', str(turn))}\n" for turn in dialog)
+    """Line ends within a turn become spaces, so that it can be read again; what not all hear stands in brackets."""
+    return "".join(f"{_LINE_END.sub(' ', _line(turn))}\n" for turn in dialog)
 
 
 def from_text(text: str, template: str, source: str, default_speakers: Sequence[str] | None = None) -> Dialog:
@@ -34,6 +35,11 @@ def from_text(text: str, template: str, source: str, default_speakers: Sequence[
                 speaker = default_speakers[len(turns) % len(default_speakers)]
             turns.append(Turn(speaker=speaker, text=parts["text"].strip()))
     return Dialog(turns=turns)
+
+
+def _line(turn: Turn) -> str:
+    text = whole(turn.text, turn.model_extra)
+    return text if turn.speaker is None else f"{turn.speaker}: {text}"
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -8,6 +8,8 @@ from itertools import groupby
 from ..completion import Message, Role
 from ..dialog import Dialog, Event, Turn
 from ..dialog.events import events_by_turn
+from ..hearing import as_heard
+from ..said import whole
 from .setting import setting_of
 from .tool_use import tool_use
 
@@ -73,7 +75,7 @@ class Perspective:
         for is_own, group in groupby(zip(dialog.turns, rows, strict=True), lambda each: each[0].speaker == name):
             if not is_own:
                 for turn, _ in group:
-                    _add(messages, "user", _heard(turn, is_named=len(others) > 1))
+                    _add(messages, "user", _heard(turn, name, is_named=len(others) > 1))
                 continue
             own = [(turn, [row for row in led if row.agent == name]) for turn, led in group]
             if len(messages) == begin:
@@ -97,7 +99,8 @@ class Perspective:
     def _said(self, turn: Turn, led: list[Event]) -> str:
         thoughts = [str(row.content).strip() for row in led if row.action == "think"] if self.thoughts else []
         thought = "<think>\n{}\n</think>\n\n".format("\n".join(thoughts)) if thoughts else ""
-        return f"{thought}{turn.text}" if turn.text.strip() else ""
+        text = whole(turn.text, turn.model_extra)
+        return f"{thought}{text}" if text.strip() else ""
 
 
 def _add(messages: list[Message], role: Role, text: str) -> None:
@@ -120,8 +123,10 @@ def _place(assistant: str) -> int:
     return int(digits) if digits != assistant and digits.isdecimal() and len(digits) < 10 else 0
 
 
-def _heard(turn: Turn, *, is_named: bool) -> str:
-    return f"{turn.speaker}: {turn.text}" if is_named and turn.speaker is not None else turn.text
+def _heard(turn: Turn, listener: str, *, is_named: bool) -> str:
+    """Empty where the listener hears nothing: what was not for its ears is not learnt either."""
+    text = as_heard(turn, listener).text
+    return f"{turn.speaker}: {text}" if is_named and turn.speaker is not None and text else text
 
 
 def _is_advice(row: Event) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 from ..dialog import Dialog
 from ..dialog.text_form import as_text
+from ..said import whole
 from .columns import arrow, cleaned, schema
 
 __all__ = ["JSONArray", "JSONLines", "Parquet", "Sink", "Table", "Transcripts"]
@@ -80,7 +81,9 @@ class Table(_OneFile):
         if not self._has_begun:
             writer.writerow(["dialog", "turn", "speaker", "text"])
             self._has_begun = True
-        writer.writerows([row.id, number, turn.speaker or "", turn.text] for number, turn in enumerate(row))
+        writer.writerows(
+            [row.id, number, turn.speaker or "", whole(turn.text, turn.model_extra)] for number, turn in enumerate(row)
+        )
         self._file.write(text.getvalue().encode("utf-8", "replace"))
 
 

@@ -29,6 +29,8 @@ from playact.actors.recipes import recipe_of, scenario_from
 from playact.actors.speech.markup import Markup
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Completion, CompletionRequest, Dialog, Simulation, ToolCall, Turn, Uttered
+from playact.engine.completion import Message
+from playact.engine.exports import Perspective, export
 from playact.engine.said import Said, written
 
 pytestmark = pytest.mark.anyio
@@ -238,6 +240,50 @@ async def test_a_rule_in_python_narrows_who_hears_and_never_widens_it() -> None:
     await played({"Ana": [f"[to Ben: {SECRET}]"]}, seen, hearing=Loud())
 
     assert who_saw(SECRET, seen) == {"Ana", "Ben"}
+
+
+async def test_an_echo_of_what_an_agent_did_not_hear_is_none() -> None:
+    secret = "The code of the safe is xyzzy, and it stands behind the kitchen clock."
+    lines = {"Ana": [f"[to Ben: {secret}]"], "Ben": ["Hm."], "Cem": [secret]}
+
+    hidden = await played(lines, [], turns=3)
+    public = await played({**lines, "Ana": [secret]}, [], turns=3)
+
+    assert [row.actionLabel for row in public.events or () if row.action == "flaw"] == ["echo"]
+    assert [row for row in hidden.events or () if row.action == "flaw"] == []
+
+
+async def test_at_the_end_an_adviser_is_shown_what_its_agent_heard() -> None:
+    class Last(Nosy):
+        def conclude(self, dialog: Dialog) -> None:
+            self.shown.append(dialog.json(string=True))
+
+    last = Last()
+    await played({"Ana": [f"Hello. [to Ben: {SECRET}]"]}, [], cast=(ANA, BEN, CEM | last), turns=3)
+
+    assert len(last.shown) == 3
+    assert not any(SECRET in text for text in last.shown)
+
+
+@pytest.mark.parametrize("assistant", NAMES)
+async def test_nobody_is_trained_on_what_it_did_not_hear(assistant: str) -> None:
+    lines = {"Ana": [f"Hello. [to Ben: {SECRET}]"], "Ben": [f"[to Ana: {SECRET}, you say?]"]}
+    dialog = await played(lines, [], turns=6)
+
+    (chat,) = Perspective(assistant=assistant).chats(dialog)
+
+    assert any(SECRET in message.text for message in chat.messages) is (assistant != "Cem")
+    if assistant == "Ana":
+        assert Message("assistant", f"Hello. [to Ben: {SECRET}]") in chat.messages
+
+
+@pytest.mark.parametrize("ending", ["txt", "csv"])
+def test_files_of_text_show_who_heard_what(tmp_path: Path, ending: str) -> None:
+    of_two().to_file(tmp_path / f"own.{ending}")
+    export([of_two()], tmp_path / f"all.{ending}", format=ending)
+
+    for file in (tmp_path / f"own.{ending}", tmp_path / f"all.{ending}"):
+        assert file.read_text(encoding="utf-8").count(f"[to Ben: {SECRET}]") == 2
 
 
 async def test_examples_show_what_all_heard() -> None:
