@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from .generated import GeneratedContexts, GeneratedPersonas
 from .playbill import Playbill
 
 if TYPE_CHECKING:
-    from ..generators import Generation
+    from ..generators import Generation, Population
+    from ..generators.blueprint import Blueprint
 
 __all__ = ["Casting"]
 
@@ -111,11 +112,12 @@ class Casting:
         generator = asked.generator()
         memo = config_in(journal).get("memo", {}).get("generation")
         kept = None if memo is None else Commission.from_memo(memo)
-        wanted = (generator.blueprint.kind, dict(generator.blueprint.given), dict(generator.blueprint.rules))
         same = kept is not None and (
             kept.n == asked.count(self.dialogs)
             and kept.seed == derive(self.seed, place)
-            and (kept.blueprint.kind, dict(kept.blueprint.given), dict(kept.blueprint.rules)) == wanted
+            and _wording(kept.blueprint) == _wording(generator.blueprint)
+            and _rows(kept.population) == _rows(asked.quotas())
+            and asked.repeats in (None, kept.repeats)
         )
         if not same:
             raise SetupError(
@@ -131,3 +133,13 @@ class Casting:
             with closing(JournalFile.read(journal)) as file:
                 tally = file.tally()
             self.budget = self.budget.after(tally.spent, tally.seconds)
+
+
+def _wording(blueprint: Blueprint) -> tuple[object, ...]:
+    """All that decides what is made, but for the model, which may be another one when it is gone on with."""
+    told = blueprint.system_prompt, blueprint.prompt
+    return (blueprint.kind, dict(blueprint.given), dict(blueprint.rules), *told)
+
+
+def _rows(population: Population | None) -> Sequence[Mapping[str, Any]]:
+    return () if population is None else population.to_dict()

@@ -139,6 +139,22 @@ def test_what_was_generated_for_a_journal_is_not_asked_for_again(tmp_path: Path)
         anyio.run(Casting(playbill=bill, dialogs=5, seed=1, model=second, journal=journal).filled)
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [("female, count: 3", "female, count: 2"), ("{n: 2,", "{n: 2, extra_instructions: Near the sea.,")],
+)
+def test_what_was_generated_for_other_words_is_not_taken_for_these(tmp_path: Path, was: str, becomes: str) -> None:
+    text, journal = next(each for each in (RULES, BY_MODEL) if was in each), tmp_path / "run.db"
+    changed = text.replace(was, becomes)
+    bill = Playbill.from_file(written(tmp_path, text))
+    anyio.run(Casting(playbill=bill, dialogs=4, seed=1, model=Filling(), journal=journal).filled)
+
+    other = Playbill.from_file(written(tmp_path, changed))
+
+    with pytest.raises(SetupError, match="holds what was generated for another run"):
+        anyio.run(Casting(playbill=other, dialogs=4, seed=1, model=Filling(), journal=journal).filled)
+
+
 def test_a_run_with_a_generated_cast_is_resumed_from_its_journal_alone(tmp_path: Path) -> None:
     file, journal, out = written(tmp_path, RULES), tmp_path / "run.db", tmp_path / "talk.jsonl"
     main(["run", str(file), "--model", "scripted", "--seed", "7", "--journal", str(journal), "--quiet"])
