@@ -12,6 +12,7 @@ from enum import Enum
 from functools import cache, cached_property
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError
@@ -102,7 +103,7 @@ def recipe_of(scenario: Scenario) -> dict[str, Any]:
         _refuse_keys(str(server), {**server.env, **server.headers})
     for agent in scenario.cast:
         if isinstance(agent, ProxyAgent):
-            _refuse_keys(agent.own_name, agent.headers)
+            _refuse_keys(agent.own_name, {**agent.headers, **dict(parse_qsl(urlsplit(agent.url).query))})
     try:
         recipe = {name: _plain(value) for name, value in _set_fields(scenario) if name not in ("seed", "cast")}
         recipe["cast"] = [_plain(agent) for agent in scenario.cast]

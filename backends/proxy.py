@@ -100,7 +100,9 @@ class ProxyBackend:
         try:
             text = answer.body.decode()
             return self._endpoint.words_of(json.loads(text)) if self._endpoint.reply else text
-        except (ValueError, LookupError, RecursionError) as error:
+        except RecursionError as error:
+            raise ReplyInvalid(self.name, "the reply is nested without end") from error
+        except (ValueError, LookupError) as error:
             raise ReplyInvalid(self.name, presentable(str(error), self._secrets)) from error
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["GeneratedContexts", "GeneratedPersonas"]
 
 _FILE = re.compile(r"(\{\{?(?:txt|(?:csv|tsv):[^:]+):)([^}]+)(\}\}?)")
+_MOST = 1_000_000  # they are all there before the first dialog begins
 _STAND_IN = "something that a model is to write"
 
 
@@ -41,7 +42,7 @@ class _Generated(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    n: Annotated[int, Field(ge=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=_MOST)] | None = None
     given: dict[str, Any] = Field(default_factory=dict)
     rules: dict[str, Any] = Field(default_factory=dict)
     generated_attributes: Literal["all"] | list[str] = "all"

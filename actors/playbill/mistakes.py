@@ -42,6 +42,8 @@ def _in_file(root: Node, location: Location) -> Location:
 
 def _unknown_key(key: str, location: Location) -> str:
     known = keys_at(location)
+    if key in known:
+        return f"the key `{key}` stands here with what it does not take, or beside keys that it is not taken with"
     if close := get_close_matches(key, known, 1):
         return f"unknown key `{key}`; did you mean `{close[0]}`?"
     listed = ", ".join(known[:_MOST_KEYS]) + (", …" if len(known) > _MOST_KEYS else "")

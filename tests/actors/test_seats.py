@@ -113,6 +113,7 @@ def test_a_scenario_file_seats_people_and_systems(tmp_path: Path) -> None:
     ("seat", "problem"),
     [
         ("{human: {nmae: Ida}}", "`human.nmae`: Unexpected keyword argument"),
+        ("{human: 5}", "the key `human` stands here with what it does not take"),
         ("{proxy: {url: localhost}}", "a ProxyAgent needs a url"),
         ("{proxy: {url: 'http://x', api: soap}}", "`proxy.api`: Input should be 'json' or 'openai'"),
     ],

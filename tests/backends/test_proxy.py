@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -123,6 +124,7 @@ async def test_a_secret_comes_from_the_environment_and_is_repeated_nowhere(
         (Reply(body=b"<html>"), ReplyInvalid),
         (Reply(body=b'{"answer": "x"}'), ReplyInvalid),
         (Reply(body=b'{"reply": 3}'), ReplyInvalid),
+        (Reply(body=b"[" * 200_000), ReplyInvalid),
         (Reply(breaks="before"), BackendUnavailable),
     ],
 )
@@ -166,8 +168,15 @@ async def test_an_address_that_is_none_is_refused(url: str) -> None:
         ProxyAgent(url=url)
 
 
-async def test_a_key_that_is_written_down_is_kept_in_no_journal() -> None:
-    agent = ProxyAgent(url="http://localhost:1", headers={"X-Api-Key": SECRET})
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"url": "http://localhost:1", "headers": {"X-Api-Key": SECRET}}, "X-Api-Key"),
+        ({"url": f"http://localhost:1/chat?apikey={SECRET}"}, "apikey"),
+    ],
+)
+async def test_a_key_that_is_written_down_is_kept_in_no_journal(settings: dict[str, Any], name: str) -> None:
+    agent = ProxyAgent(**settings)
 
-    with pytest.raises(SetupError, match="System has its 'X-Api-Key' written down"):
+    with pytest.raises(SetupError, match=f"System has its '{name}' written down"):
         Scenario(cast=(ANA, agent)).recipe()
