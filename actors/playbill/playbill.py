@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
@@ -63,7 +63,7 @@ class Playbill(Scenario):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _with_seats(cls, content: Any, make: ModelWrapValidatorHandler[Playbill], info: ValidationInfo) -> Playbill:
+    def _with_seats(cls, content: Any, make: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
         """What is generated is set aside: it is not there yet."""
         seats, rest = Seats.taken_from(content, info.context)
         made = make(rest)
