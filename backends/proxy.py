@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from ..engine.completion import Capabilities, Completion, CompletionRequest
+from ..engine.description import Description, absent
 from ..engine.errors import ExtraMissing, PlayactError, ReplyInvalid, SetupError
 from .endpoint import Endpoint
 
@@ -37,6 +38,14 @@ class ProxyBackend:
     def from_name(cls, name: str) -> Self:
         """By its URL, or by the fields of an `Endpoint` as JSON. Raises `SetupError`."""
         return cls(Endpoint.parse(name))
+
+    @classmethod
+    def describe(cls) -> Description:
+        return Description(
+            extra="openai",
+            missing=absent("httptools", "orjson"),
+            wants="say whose address, as in proxy:http://127.0.0.1:8080/chat",
+        )
 
     async def open(self) -> None:
         """Connects to nothing yet. Raises `SetupError` for a variable that is not set, `ExtraMissing`."""

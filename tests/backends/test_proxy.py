@@ -180,3 +180,10 @@ async def test_a_key_that_is_written_down_is_kept_in_no_journal(settings: dict[s
 
     with pytest.raises(SetupError, match=f"System has its '{name}' written down"):
         Scenario(cast=(ANA, agent)).recipe()
+
+
+async def test_the_list_of_models_says_that_a_proxy_wants_an_address() -> None:
+    description = ProxyBackend.describe()
+
+    assert description.extra == "openai"
+    assert "proxy:http://" in description.wants
