@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -37,8 +37,14 @@ class _Settings:
     is_final: bool = False
 
 
-def tool(*, name: str | None = None, timeout_s: float | None = None) -> Callable[[F], F]:
-    """Says of a function what it is called as a tool, and how long it may take at the most."""
+@overload
+def tool(function: F, /) -> F: ...
+@overload
+def tool(*, name: str | None = None, timeout_s: float | None = None) -> Callable[[F], F]: ...
+def tool(
+    function: F | None = None, /, *, name: str | None = None, timeout_s: float | None = None
+) -> F | Callable[[F], F]:
+    """Says of a function what it is called as a tool, and how long it may take at the most; `@tool` alone is fine."""
     if timeout_s is not None and timeout_s <= 0:
         raise ValueError("a tool's timeout_s is more than 0")
 
@@ -47,7 +53,7 @@ def tool(*, name: str | None = None, timeout_s: float | None = None) -> Callable
         setattr(function, _SETTINGS, _Settings(name, timeout_s, is_final))
         return function
 
-    return settle
+    return settle if function is None else settle(function)
 
 
 def final_response_tool(function: F) -> F:

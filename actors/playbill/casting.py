@@ -90,18 +90,21 @@ class Casting:
         return made
 
     def _begun(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> Generation[Any]:
-        return asked.generator().stream(
-            asked.count(self.dialogs),
-            seed=derive(self.seed, place),
-            max_attempts=asked.max_attempts,
-            population=asked.quotas(),
-            repeats=asked.repeats,
-            model=asked.model or self.model,
-            concurrency=self.concurrency,
-            budget=self.budget,
-            prices=self.prices,
-            journal=journal,
-        )
+        try:
+            return asked.generator().stream(
+                asked.count(self.dialogs),
+                seed=derive(self.seed, place),
+                max_attempts=asked.max_attempts,
+                population=asked.quotas(),
+                repeats=asked.repeats,
+                model=asked.model or self.model,
+                concurrency=self.concurrency,
+                budget=self.budget,
+                prices=self.prices,
+                journal=journal,
+            )
+        except ValueError as error:  # such as counts of a population that do not come to the number asked for
+            raise SetupError(f"{place}: {error}") from error
 
     async def _resumed(
         self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path

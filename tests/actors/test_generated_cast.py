@@ -213,3 +213,14 @@ def test_a_cast_of_another_model_is_not_taken_for_one_of_this(tmp_path: Path) ->
         anyio.run(Casting(playbill=bill, dialogs=4, seed=1, model="embedded", journal=journal).filled)
     with pytest.raises(SetupError, match="scripted"):
         anyio.run(Casting(playbill=bill, dialogs=4, seed=1, journal=journal).filled)  # embedded is the default
+
+
+def test_counts_of_a_population_that_do_not_come_to_the_number_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, RULES.replace("count: 1", "count: 5"))
+
+    code = main(["run", str(file), "--model", "scripted", "--quiet"])
+
+    assert code == 2
+    assert "cast[1]: the counts of the population come to 8, not 4" in capsys.readouterr().err

@@ -367,3 +367,14 @@ async def finished(simulation: Simulation, scenarios: list[Scenario] | None = No
 async def opened_and_finished(simulation: Simulation) -> list[Dialog]:
     async with simulation:
         return await finished(simulation)
+
+
+def test_a_tool_may_be_marked_without_parentheses() -> None:
+    @tool
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    toolbox = Toolbox([add])
+
+    assert [spec.name for spec in toolbox.specs] == ["add"]
+    assert add(1, 2) == 3
