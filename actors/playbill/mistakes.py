@@ -29,7 +29,8 @@ def explained(path: str, root: Node, error: ValidationError) -> FileInvalid:
         found = node.line_of(key)
         return FileInvalid(path, found or line, _unknown_key(key, problem["loc"][:-1]))
     message = problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
+    if problem["type"] != "value_error":  # our own words are as they shall be: they may begin with the name of a class
+        message = message[:1].lower() + message[1:]
     if problem["type"] == "string_type" and node.text:
         message = f"{message}; put it in quotes, as in '{node.text}'"
     return FileInvalid(path, line, f"{place}: {message}" if place else message)

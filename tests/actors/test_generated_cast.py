@@ -224,3 +224,11 @@ def test_counts_of_a_population_that_do_not_come_to_the_number_are_refused_in_on
 
     assert code == 2
     assert "cast[1]: the counts of the population come to 8, not 4" in capsys.readouterr().err
+
+
+def test_the_name_of_a_class_is_told_as_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, RULES.replace("role:", "rank:"))
+
+    main(["run", str(file), "--model", "scripted", "--quiet"])
+
+    assert "Persona has no attribute 'rank'" in capsys.readouterr().err
