@@ -1,6 +1,6 @@
 """A scenario as JSON and back, for journals: all of it that is data, and the names of what is code.
 
-Code is never looked up by the name that a file gives: what a recipe names must be handed over, see `scenario_from`.
+Code is never looked up by the name that a file gives: what a recipe names must be handed over, see `playable_from`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .seats import HumanSeat, ProxyAgent
 from .speech import Asides, Channel, Earshot
 from .turn_taking import Moderator, policies_by_name
 
-__all__ = ["plain", "playable_recipe", "recipe_of", "scenario_from", "value_from"]
+__all__ = ["plain", "playable_from", "playable_recipe", "recipe_of", "scenario_from", "value_from"]
 
 _CODE = "$code"  # {"$code": "shop:price"} stands for a function, class or backend of the user's
 _KIND = "$kind"  # {"$kind": "shop:Haggler", "$state": {"left": 2}} stands for an object of a class, of ours or not
@@ -138,7 +138,7 @@ def _refuse_keys(owner: str, texts: Mapping[str, str]) -> None:
             raise SetupError(f"{owner} has its {name!r} written down, which no journal may keep; say '$VARIABLE'")
 
 
-def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Scenario | Playable:
+def playable_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Playable:
     """The scenario, or what else a simulation plays. `code`: the functions, classes and backends that a recipe names.
 
     Without `plays` it need not be able to play: it has the names and personas of its cast, and where and why it meets;
@@ -162,6 +162,14 @@ def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays:
     except Exception as error:  # whatever a class of the user's makes of it
         raise JournalInvalid("journal", f"has a scenario that cannot be made here: {error}") from error
     return scenario
+
+
+def scenario_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Scenario:
+    """As `playable_from`, of a scenario. Raises `JournalInvalid` for the recipe of anything else, too."""
+    playable = playable_from(recipe, code, plays)
+    if not isinstance(playable, Scenario):
+        raise JournalInvalid("journal", f"holds a {type(playable).__name__} where a scenario is wanted")
+    return playable
 
 
 def _playable(recipe: Mapping[str, Any], known: Mapping[str, Any], *, plays: bool) -> Playable:

@@ -21,7 +21,7 @@ from playact.actors.playbill import Playbill
 from playact.actors.prompts import system_prompt
 from playact.actors.recipes import recipe_of, scenario_from
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import AttributeModel, Metadata, Simulation, dialogs_in
+from playact.engine import AttributeModel, Dialog, Metadata, Simulation, dialogs_in
 from playact.engine.errors import FileInvalid, SetupError
 
 BOB = Agent(Persona(name="Bob"))
@@ -209,7 +209,7 @@ async def test_a_dialog_keeps_where_its_personas_come_from_but_its_digest_does_n
     ana = Doctor(name="Ana")
     known = ana.with_metadata(Metadata(id="d1", timestamp="2026-11-24T10:00:00Z"))
 
-    dialogs = []
+    dialogs: list[Dialog] = []
     for doctor in (ana, known):
         async with Simulation(model=ScriptedBackend(), seed=1, journal=tmp_path / f"{len(dialogs)}.db") as simulation:
             dialogs.append(await simulation.play(Scenario(cast=(Agent(doctor), BOB), max_turns=2, seed=1)))
@@ -349,5 +349,7 @@ def test_the_schema_of_a_persona_for_editors_takes_what_a_file_can_say() -> None
     schema = TypeAdapter(Annotated[AttributeModel | None, WrittenPersona]).json_schema()
     validator = Draft202012Validator(schema)
 
-    assert all(validator.is_valid(value) for value in ({"name": "Ana"}, {"Doctor": {"name": "Ana"}}, {"Nurse": None}))
-    assert not any(validator.is_valid(value) for value in ({"nam": "Ana"}, {"Doctor": {"nam": "Ana"}}, {"Wizard": {}}))
+    taken: list[dict[str, Any]] = [{"name": "Ana"}, {"Doctor": {"name": "Ana"}}, {"Nurse": None}]
+    refused: list[dict[str, Any]] = [{"nam": "Ana"}, {"Doctor": {"nam": "Ana"}}, {"Wizard": {}}]
+    assert all(validator.is_valid(value) for value in taken)
+    assert not any(validator.is_valid(value) for value in refused)
