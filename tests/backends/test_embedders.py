@@ -40,7 +40,7 @@ PAIRS = {
 
 @pytest.mark.anyio
 async def test_of_ten_sentences_the_packaged_table_finds_the_one_that_means_the_same() -> None:
-    """Chance would find one; it found all ten when this was written."""
+    """Chance would find one of ten."""
     async with Embeddings.opened("static", RealClock()) as embeddings:
         texts = list(PAIRS.values())
         found = [(await embeddings.nearest(text, texts, 1))[0] for text in PAIRS]
