@@ -153,7 +153,7 @@ def test_any_persona_comes_back_from_a_scenario_file(persona: AttributeModel) ->
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "play.yaml"
         cast = [{"persona": written}, {"persona": {"name": "Bob"}}]
-        path.write_text(yaml.safe_dump({"cast": cast}, allow_unicode=True), encoding="utf-8")
+        path.write_text(yaml.safe_dump({"cast": cast}), encoding="utf-8")
 
         again = Playbill.from_file(path).cast[0].persona
 
