@@ -50,7 +50,7 @@ def card(
     }
     if format == "txt":  # which nothing loads as a table
         del front["configs"]
-    text = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=110)
+    text = yaml.safe_dump(front, sort_keys=False, width=110)
     return f"---\n{text}---\n\n" + "\n".join(_words(title, format, tally, source, chosen))
 
 

@@ -320,7 +320,7 @@ def test_a_scenario_file_may_hold_what_to_file_wrote(tmp_path: Path) -> None:
         (("name: Ana", "name: {first: Ana}"), 4, "cast[0].persona.Doctor.name: input should be a valid string"),
         (("{name: Bob}", "{nam: Bob}"), 6, "unknown key `nam`; did you mean `name`?"),
         (("{name: Bob}", "{name: [Bob]}"), 6, "cast[1].persona.name: input should be a valid string"),
-        (("{name: Bob}", "{name: Bob, Nurse: {}}"), 6, "unknown key `Nurse`"),
+        (("{name: Bob}", "{name: Bob, Nurse: {}}"), 6, "the key `Nurse` stands here"),
         (("{name: Bob}", "Bob"), 6, "cast[1].persona: input should be a valid dictionary"),
     ],
 )
