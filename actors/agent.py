@@ -7,8 +7,18 @@ from dataclasses import KW_ONLY, replace
 from json import dumps, loads
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 from ..engine.attributes import AttributeModel
 from ..engine.completion import Backend, Capabilities, Message, Parameters, Think
@@ -29,6 +39,19 @@ if TYPE_CHECKING:
     from .conversation import Conversation
 
 __all__ = ["Agent"]
+
+
+_ENDPOINT = "model=OpenAIBackend(name, base_url=...), of playact.backends.openai"
+_ELSEWHERE = {
+    **{name: f"model_parameters={{{name!r}: ...}}" for name in Parameters.__dataclass_fields__},
+    "preprocessing_fn": "preprocess=",
+    "postprocessing_fn": "postprocess=",
+    "postprocess_fn": "postprocess=",
+    "openai_api_base": _ENDPOINT,
+    "base_url": _ENDPOINT,
+    "openai_api_key": "OPENAI_API_KEY in the environment",
+    "api_key": "OPENAI_API_KEY, or the like, in the environment",
+}
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -151,6 +174,15 @@ class Agent:
     postprocess: Callable[[str], str] | None = None
     model: str | SkipValidation[Backend] | None = None
     model_parameters: Parameters = Parameters()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_our_names(cls, said: Any) -> Any:
+        """Raises ValueError for what has another name here, as users of sdialog may say it."""
+        for name in (said.kwargs or ()) if isinstance(said, ArgsKwargs) else ():
+            if name in _ELSEWHERE:
+                raise ValueError(f"an agent has no {name}; say {_ELSEWHERE[name]}")
+        return said
 
     def __or__(self, orchestrator: Orchestrator | Iterable[Orchestrator]) -> Agent:
         """A new agent with more orchestrators, asked in the order of attaching."""

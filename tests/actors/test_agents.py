@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -239,3 +241,16 @@ async def test_a_model_in_love_with_its_tools_is_offered_none_in_the_end() -> No
     dialog = await played(Agent(name="Mia", tools=[now]), BOB, model=ScriptedBackend(chat), turns=1)
 
     assert dialog[0].text == "Enough."
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"temperature": 0.5}, "an agent has no temperature; say model_parameters={'temperature': ...}"),
+        ({"preprocessing_fn": str.strip}, "an agent has no preprocessing_fn; say preprocess="),
+        ({"openai_api_base": "http://localhost"}, "an agent has no openai_api_base; say model=OpenAIBackend"),
+    ],
+)
+def test_what_has_another_name_in_sdialog_is_told_by_ours(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(told)):
+        Agent(Persona(name="Ada"), **settings)
