@@ -32,8 +32,8 @@ _CORE = (
     r"(?:you|ya|u)|be seeing you|i'll see you|i will see you|we'll see you|take (?:good )?care(?: of (?:yourself|"
     r"you))?|(?:until|till) (?:next time|we meet again|then|tomorrow|later|our next \w+)|"
     rf"have (?:yourself )?an? (?:(?:very|really|absolutely|truly) )?{_KIND} {_TIME}|have an? (?:excellent|amazing) "
-    rf"{_TIME}|(?:good ?night|sleep well|sweet dreams|safe (?:travels|journey|trip)|stay (?:safe|well)|be well)|"
-    r"(?:talk|speak|chat) (?:to you |with you )?(?:soon|later|again|tomorrow)|catch you later|later|later then|"
+    rf"{_TIME}|(?:good ?night|good day|sleep well|sweet dreams|safe (?:travels|journey|trip)|stay (?:safe|well)|be "
+    r"well)|(?:talk|speak|chat) (?:to you |with you )?(?:soon|later|again|tomorrow)|catch you later|later|later then|"
     r"cheers|(?:we'll|let's) (?:talk|speak|meet|be in touch) (?:again )?(?:soon|later|tomorrow)|all the best|a "
     r"(?:good|great|nice|lovely|wonderful) (?:day|evening|night|weekend|one))"
 )

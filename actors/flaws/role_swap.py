@@ -10,7 +10,7 @@ from .speech import unquoted
 __all__ = ["Names"]
 
 _LABEL = re.compile(
-    r"(?:^|\n|[.!?)\]\"”*…] ?)[ \t]*[*_>\"“\[(#-]{0,4}((?:(?:Mr|Mrs|Ms|Dr|Prof)\. )?[^\W\d_][\w "
+    r"(?:^|\n|[.!?)\]\"”*…] ?)[ \t]*(?:[-•] )?[*_>\"“\[(#-]{0,4}((?:(?:Mr|Mrs|Ms|Dr|Prof)\. )?[^\W\d_][\w "
     r"'’-]{0,39}?)[*_\])]{0,3}[ \t]?:(?=\s|[*_\"“]|\w)"
 )
 _ANYBODY = re.compile(r"user|human|assistant|ai|speaker [ab12]|person [ab12]|participant [ab12]")
@@ -38,7 +38,7 @@ _GREETING = (
     r"[Gg]oodbye|[Bb]ye|[Gg]reetings|[Oo]f course|[Yy]es|[Nn]o|[Oo]kay|[Ww]ell|[Aa]bsolutely|[Cc]ertainly|[Oo]h|"
     r"[Gg]reat|[Ss]ee you(?: soon| later)?|[Cc]ongratulations|[Yy]ou(?:['’]re| are) (?:right|welcome)|[Tt]ake care|"
     r"[Ii] (?:agree|understand|see|know|hear you)|[Ll]isten|[Ll]ook|[Pp]lease|[Tt]ell me|[Ee]xcuse me|[Ww]hat do you "
-    r"think|[Hh]ow are you(?: doing)?(?: today)?)"
+    r"think|[Ss]ounds (?:good|great|perfect)|[Pp]erfect|[Nn]o problem|[Hh]ow are you(?: doing)?(?: today)?)"
 )
 _CALLED = re.compile(
     rf"(?:^|[.!?\n] ?)(?:(?:[Oo]h|[Ww]ell|[Aa]h|[Aa]nd),? )?{_GREETING}(?: again| so much| very much| there| back| "

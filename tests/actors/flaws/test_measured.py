@@ -16,8 +16,9 @@ HERE = Path(__file__).parent
 PRECISION = 0.99
 
 
-# What no rule was made for is found a little less often: 0.92 (swapped roles) to 1.00 (echoes) of it.
-@pytest.mark.parametrize(("file", "recall"), [("written_first.yaml", 0.97), ("written_after.yaml", 0.92)])
+# The second half was written after the rules, which then found 0.92 (swapped roles) to 1.00 (echoes) of it; they have
+# learnt three wordings of it since.
+@pytest.mark.parametrize(("file", "recall"), [("written_first.yaml", 0.97), ("written_after.yaml", 0.95)])
 def test_each_flaw_is_found_nearly_always_and_hardly_ever_where_there_is_none(file: str, recall: float) -> None:
     measured = measure(cases(HERE / file, copies=4, seed=1))
 
@@ -26,6 +27,15 @@ def test_each_flaw_is_found_nearly_always_and_hardly_ever_where_there_is_none(fi
         assert found + missed >= 100, flaw
         assert found / (found + mistaken) >= PRECISION, flaw
         assert found / (found + missed) >= recall, flaw
+
+
+def test_of_the_whole_corpus_nearly_every_flaw_is_found() -> None:
+    halves = [measure(cases(HERE / file, copies=4, seed=1)) for file in ("written_first.yaml", "written_after.yaml")]
+
+    for flaw in FLAWS:
+        found, missed, mistaken = (sum(half[flaw][place] for half in halves) for place in range(3))
+        assert found / (found + missed) >= 0.97, flaw
+        assert found / (found + mistaken) >= PRECISION, flaw
 
 
 def measure(cases: Iterable[Case]) -> dict[str, tuple[int, int, int]]:
