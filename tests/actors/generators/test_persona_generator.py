@@ -156,9 +156,9 @@ async def test_a_generator_leaves_the_forms_of_others_as_they_are() -> None:
     """In sdialog one schema of the module was changed by all."""
     model = Filling()
 
-    await PersonaGenerator(Persona, ["name"]).generate(2, model=model)
-    await AttributeModelGenerator(Keeper, ["honey"]).generate(2, model=model)
-    await PersonaGenerator(Persona, ["age"]).generate(2, model=model)
+    await PersonaGenerator(Persona, ["name"]).generate(2, seed=1, model=model)
+    await AttributeModelGenerator(Keeper, ["honey"]).generate(2, seed=1, model=model)
+    await PersonaGenerator(Persona, ["age"]).generate(2, seed=1, model=model)
 
     assert [wanted(request) for request in model.asked] == [["name"]] * 2 + [["honey"]] * 2 + [["age"]] * 2
 
