@@ -110,6 +110,8 @@ class Document:
             return cls(str(path), yaml.parse(text, Loader=loader))._root()
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else None
+            if "nesting depth" in str(error.problem):  # PyYAML has a limit of its own from 6.0.4 on, farther away
+                raise FileInvalid(str(path), line, f"is nested more than {_DEEPEST} deep here") from error
             raise FileInvalid(str(path), line, f"is not YAML: {_yaml_problem(error, text)}") from error
         except yaml.YAMLError as error:
             raise FileInvalid(str(path), None, f"is not YAML: {str(error).splitlines()[0]}") from error
