@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable
 from functools import cached_property, partial
 from typing import Annotated, Any, Self
 
@@ -16,7 +16,7 @@ from ..engine.program.resumption import name_of
 from ..engine.said import has_secrets
 from .agent import Agent
 from .flaws import Manners, Watch
-from .orchestrators import Conclude, Orchestrator, OrchestratorActor, concludes, is_concluded
+from .orchestrators import Conclude, OrchestratorActor, concludes, is_concluded
 from .player import AgentActor, Part
 from .prompts import PACKAGED, Prompts, prompts_of
 from .seats import Cast, HumanSeat, ProxyAgent
@@ -70,15 +70,7 @@ class Scenario(BaseModel):
     @cached_property
     def names(self) -> tuple[str, ...]:
         """What the speakers are called, each differently."""
-        names: list[str] = []
-        for place, agent in enumerate(self.cast, 1):
-            wanted = agent.own_name or f"Speaker {place}"
-            name, count = wanted, 1
-            while name in names:
-                count += 1
-                name = f"{wanted} {count}"
-            names.append(name)
-        return tuple(names)
+        return _told_apart(agent.own_name or f"Speaker {place}" for place, agent in enumerate(self.cast, 1))
 
     def dialog(self, **header: Any) -> Dialog:
         """The dialog before its first word. `header` is what the run has decided: id, seed, model and the like."""
@@ -196,7 +188,9 @@ class Scenario(BaseModel):
             prompts=agent.prompts.over(self.prompts),
             toolbox=Toolbox(tools, timeout_s=agent.tool_timeout_s) if tools else None,
             watch=Watch.over(name, others, agent.persona, manners),
-            advisers=_told_apart(agent.orchestrators),
+            advisers=tuple(
+                zip(_told_apart(each.label for each in agent.orchestrators), agent.orchestrators, strict=True)
+            ),
             manner=manner,
         )
 
@@ -226,16 +220,16 @@ def _model_of(agent: Agent) -> str:
     return name_of(agent.model or "")
 
 
-def _told_apart(orchestrators: Sequence[Orchestrator]) -> tuple[tuple[str, Orchestrator], ...]:
-    """Each by its label; of several with one label the later are numbered."""
-    named: dict[str, Orchestrator] = {}
-    for orchestrator in orchestrators:
-        name, count = orchestrator.label, 1
-        while name in named:
+def _told_apart(wanted: Iterable[str]) -> tuple[str, ...]:
+    """Names that differ: of several that are the same the later are numbered."""
+    names: list[str] = []
+    for each in wanted:
+        name, count = each, 1
+        while name in names:
             count += 1
-            name = f"{orchestrator.label} {count}"
-        named[name] = orchestrator
-    return tuple(named.items())
+            name = f"{each} {count}"
+        names.append(name)
+    return tuple(names)
 
 
 def _known(persona: AttributeModel | None) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""Numbers as a person reads them."""
+"""Numbers and lists as a person reads them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
-__all__ = ["counted", "dollars", "is_or_are"]
+__all__ = ["counted", "dollars", "is_or_are", "listed"]
 
 
 def counted(number: object, noun: str) -> str:
@@ -15,6 +16,11 @@ def counted(number: object, noun: str) -> str:
 
 def is_or_are(number: object) -> str:
     return "is" if number == 1 else "are"
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "Bob, Eve and Zoë" """
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
 
 
 def dollars(usd: float) -> str:

@@ -12,6 +12,7 @@ from ...engine.completion import Backend
 from ...engine.dialog import Context, Dialog
 from ...engine.log import logger
 from ...engine.simulation import Simulation
+from ...engine.wording import listed
 from ..agent import Agent
 from ..scenario import Scenario
 from .alone import played
@@ -123,14 +124,10 @@ class PersonaDialogGenerator(DialogGenerator):
     def _task(self, dialogue_details: str) -> str:
         people = (f"{name}: {json.dumps(persona, ensure_ascii=False)}" for name, persona in self.personas.items())
         parts = [
-            f"Write a dialog between {_listed(self.speakers)}. This is who they are:",
+            f"Write a dialog between {listed(self.speakers)}. This is who they are:",
             *people,
             dialogue_details,
             self._response_details,
             f"{self.speakers[0]} speaks first. Call the speakers by just these names: {', '.join(self.speakers)}.",
         ]
         return "\n".join(part for part in parts if part)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+
+from ...engine.wording import listed
 
 __all__ = ["listed", "sentences", "without"]
 
@@ -11,11 +13,6 @@ def sentences(opening: str, facts: Mapping[str, object]) -> str:
     """ "You are Alice. Role: barista. Personality: friendly." """
     said = (f"{key.replace('_', ' ').capitalize()}: {value}" for key, value in facts.items())
     return " ".join(f"{part}." if part[-1] not in ".!?" else part for part in (opening, *said))
-
-
-def listed(names: Sequence[str]) -> str:
-    """ "Bob, Eve and Zoë" """
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
 
 
 def without(facts: Mapping[str, object], *names: str) -> dict[str, object]:

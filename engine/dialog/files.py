@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from ..errors import FileInvalid
+from ..whole_file import write_whole
 from .dialog import Dialog
 from .table import Column, as_table, from_table
 from .text_form import as_text, from_text
@@ -28,21 +27,12 @@ def write_dialog(
     overwrite: bool = True,
     ensure_ascii: bool = False,
 ) -> None:
-    """Writes a temporary file beside `path`, then renames it: whoever reads sees the old file or the whole new one."""
+    """Raises as `Dialog.to_file`; whoever reads meanwhile sees the old file or the whole new one."""
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} is there already; choose another name or say overwrite=True")
     text = _written(dialog, kind_of(path, type), ensure_ascii)
-    if makes_folder:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        # A lone surrogate, which some model may say, has no UTF-8.
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # A lone surrogate, which some model may say, has no UTF-8.
+    write_whole(path, text, makes_folder=makes_folder, errors="replace")
 
 
 def read_dialog(

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from ..dialog import Dialog
 from ..dialog.jsonable import jsonable
+from ..wording import listed
 
 __all__ = ["setting_of"]
 
@@ -21,7 +22,7 @@ def setting_of(dialog: Dialog, name: str, others: Sequence[str]) -> str:
     if persona.get("language") == "English":  # the default, and the language of these words
         del persona["language"]
     parts = [_sentences(f"You are {name}", persona)]
-    meeting = f"You are talking with {_listed(others)}" if others else "You are alone"
+    meeting = f"You are talking with {listed(others)}" if others else "You are alone"
     if isinstance(dialog.context, str):
         parts.append(f"{meeting}. The situation: {dialog.context}")
     else:
@@ -54,7 +55,3 @@ def _said(value: object) -> str:
     if isinstance(value, list | tuple):
         return "; ".join(map(_said, value))
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
