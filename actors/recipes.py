@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError
 
-from ..engine.attributes import AttributeModel
+from ..engine.attributes import METADATA, AttributeModel
 from ..engine.completion import Parameters
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import CodeMissing, JournalInvalid, SetupError
@@ -263,7 +263,7 @@ def _model(value: BaseModel) -> dict[str, Any]:
     try:
         content = value.model_dump(mode="json")
         if isinstance(value, Dialog) or kind.model_validate(content) == value:
-            return {_KIND: _name(kind), _MODEL: content, **_metadata(value)}
+            return {_KIND: _name(kind), _MODEL: content, **(_metadata(value) if METADATA not in content else {})}
     except (PydanticSerializationError, ValueError):
         pass
     return {_CODE: _name(value)}

@@ -18,11 +18,11 @@ from .errors import FileInvalid
 from .metadata import Metadata
 from .whole_file import write_whole
 
-__all__ = ["AttributeModel", "BaseAttributeModel", "in_words", "words_of"]
+__all__ = ["METADATA", "AttributeModel", "BaseAttributeModel", "in_words", "words_of"]
 
 Model = TypeVar("Model", bound="AttributeModel")
 
-_METADATA = "_metadata"  # the key in files
+METADATA = "_metadata"  # the key in files
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z_\W]+")
 
 
@@ -85,7 +85,7 @@ class AttributeModel(BaseModel):
 
     def fields(self) -> dict[str, Any]:
         """The fields that say something, in the order of their declaration."""
-        return {name: value for name, value in self.model_dump().items() if value not in (None, "")}
+        return {name: value for name, value in self._plain().items() if value not in (None, "")}
 
     @overload  # type: ignore[override]  # sdialog's method; pydantic's of this name is deprecated
     def json(
@@ -100,7 +100,7 @@ class AttributeModel(BaseModel):
         """
         content = self._content()
         if output_metadata and self.has_metadata:
-            content[_METADATA] = _plain(self, self.metadata)
+            content[METADATA] = _origin(self, self.metadata)
         return as_text(content, indent) if string else content
 
     def prompt(self) -> str:
@@ -129,7 +129,7 @@ class AttributeModel(BaseModel):
         metadata = self.metadata
         if not self.has_metadata:
             metadata = Metadata.stamped(**metadata.model_dump(exclude_none=True))
-        content = self._content() | {_METADATA: _plain(self, metadata)}
+        content = self._content() | {METADATA: _origin(self, metadata)}
         write_whole(Path(path), as_text(content, 2), makes_folder=makedir)
 
     @overload
@@ -174,15 +174,19 @@ class AttributeModel(BaseModel):
         for one of its own. The data are left as they are. Raises `SetupError` where the class is none or is not clear,
         and pydantic's `ValidationError`, a ValueError, when the data do not fit it.
         """
-        content = {name: value for name, value in data.items() if name != _METADATA}
-        metadata = None if data.get(_METADATA) is None else Metadata.model_validate(data[_METADATA])
+        content = {name: value for name, value in data.items() if name != METADATA}
+        metadata = None if data.get(METADATA) is None else Metadata.model_validate(data[METADATA])
         if object_class is not None:
             return object_class.model_validate(content).with_metadata(metadata)
         kind = class_named(cls, None if metadata is None else metadata.className)
         return kind.model_validate(content).with_metadata(metadata)
 
+    def _plain(self, **how: Any) -> dict[str, Any]:
+        """Its fields as pydantic writes them; a context has its metadata among them, which do not belong there."""
+        return {name: value for name, value in self.model_dump(**how).items() if name != METADATA}
+
     def _content(self) -> dict[str, Any]:
-        content = self.model_dump(mode="json", by_alias=True, fallback=str)
+        content = self._plain(mode="json", by_alias=True, fallback=str)
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             is_empty = value is None or (type(value) is str and not value)
@@ -191,7 +195,7 @@ class AttributeModel(BaseModel):
         return content
 
     def _content_id(self) -> str:
-        said = [type(self).__name__, self.model_dump(mode="json", fallback=str)]
+        said = [type(self).__name__, self._plain(mode="json", fallback=str)]
         return str(uuid5(NAMESPACE_OID, json.dumps(said, sort_keys=True)))
 
     def __copy__(self) -> Self:
@@ -222,7 +226,7 @@ def in_words(value: object) -> str:
     return "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _plain(thing: AttributeModel, metadata: Metadata) -> dict[str, Any]:
+def _origin(thing: AttributeModel, metadata: Metadata) -> dict[str, Any]:
     """The class is the object's own, whatever it was read as or made from."""
     return metadata.model_dump(mode="json", fallback=str) | {"className": type(thing).__name__}
 

@@ -102,7 +102,7 @@ class Draft:
 
 def attributes_of(kind: type[BaseModel]) -> list[str]:
     """The attributes of a class that say something of what it describes."""
-    return [name for name, field in kind.model_fields.items() if field.alias != "_metadata"]
+    return list(kind.model_fields)
 
 
 def refuse_unknown(kind: type[BaseModel], names: Mapping[str, Any] | list[str]) -> None:

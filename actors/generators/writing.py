@@ -165,7 +165,8 @@ def system_prompt(context: Context | str | None, example_dialogs: Iterable[Dialo
     """What a model is told that writes a dialog, but for the dialog's details."""
     parts = ["You write realistic dialogs, turn by turn, in which people talk as they do in life."]
     if context is not None:
-        where = context if isinstance(context, str) else json.dumps(context.model_dump(mode="json"), ensure_ascii=False)
+        facts = None if isinstance(context, str) else context.json(output_metadata=False)
+        where = context if facts is None else json.dumps(facts, ensure_ascii=False)
         parts.append(f"Where and why the dialog takes place: {where}")
     parts += [f"An example of such a dialog:\n{example.description()}" for example in example_dialogs]
     return "\n\n".join(parts)

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from ...engine.attribute_classes import class_named, classes_of
 from ...engine.attributes import AttributeModel, in_words, words_of
+from ...engine.dialog import Context
 from ...engine.errors import SetupError
 from . import PERSONAS, Persona
 
@@ -36,8 +37,11 @@ def persona_class(name: str) -> type[AttributeModel]:
 def persona_from(value: Any) -> Any:
     """A persona as a file has it: fields of a `Persona`, `{Doctor: {name: Ana}}`, or what `to_file` wrote.
 
-    What is none of these is given back, for pydantic to judge. Raises its `ValidationError`, with the place inside.
+    What is none of these is given back, for pydantic to judge. Raises its `ValidationError`, with the place inside,
+    and ValueError for a context.
     """
+    if isinstance(value, Context):
+        raise ValueError("a persona is who somebody is; where a dialog takes place is said with context=")  # noqa: TRY004
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         return value
     if "_metadata" in value:
@@ -95,16 +99,17 @@ class WrittenPersona:
 
 
 def _is_persona(kind: type[AttributeModel]) -> bool:
-    """Not the base, nor what the engine makes of it, such as a context, nor what is nobody else's business."""
-    return not kind.__module__.startswith("playact.engine") and not kind.__name__.startswith("_")
+    """Not the base, nor a context, nor what is nobody else's business."""
+    is_other = kind.__module__.startswith("playact.engine") or issubclass(kind, Context)
+    return not is_other and not kind.__name__.startswith("_")
 
 
-def _as_written(value: Mapping[str, Any]) -> AttributeModel:
+def _as_written(value: Mapping[str, Any]) -> Any:
     """Of the class that its metadata name; a `Persona` when they name none."""
     try:
         metadata = value["_metadata"]
         is_named = isinstance(metadata, Mapping) and metadata.get("className")
-        return AttributeModel.from_dict(value) if is_named else Persona.from_dict(value)
+        return persona_from(AttributeModel.from_dict(value)) if is_named else Persona.from_dict(value)
     except SetupError as error:
         raise _problem(error, "_metadata") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...engine.attributes import in_words
 from ...engine.completion import Capabilities
 from ...engine.dialog import Context, Dialog
 from ...engine.hearing import as_heard
@@ -61,8 +62,7 @@ def context_facts(context: Context | None) -> dict[str, str]:
     """The fields of a context that are set, as text; lists become sentences joined by semicolons."""
     if context is None:
         return {}
-    facts = context.model_dump(exclude_none=True, exclude_defaults=True, exclude={"metadata"})
-    return {key: "; ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in facts.items()}
+    return {name: in_words(value) for name, value in context.fields().items()}
 
 
 def _transcript(dialog: Dialog) -> str:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_serializer, model_validator
+
+from ..attributes import METADATA, AttributeModel
+from ..metadata import Metadata
 
 __all__ = ["Context"]
 
 Texts = str | list[str] | None
 
 
-class Context(BaseModel):
-    """Where and why a dialog takes place; every field is optional. Unknown fields are refused."""
+class Context(AttributeModel):
+    """Where and why a dialog takes place; every field is optional. Subclass it to add your own.
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    Unknown fields are refused. Where it is part of something else, as in a dialog's file, it has its metadata with it.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     location: str | None = Field(default=None, description="Where the dialog takes place, in a room or online.")
     datetime: str | None = Field(default=None, description="When it takes place.")
@@ -27,16 +34,35 @@ class Context(BaseModel):
     topics: Texts = Field(default=None, description="What it is about, one or several topics.")
     style_guidelines: Texts = Field(default=None, description="How they speak, and in what form.")
     notes: str | None = Field(default=None, description="Anything else.")
-    metadata: dict[str, Any] | None = Field(default=None, alias="_metadata")
+
+    @classmethod
+    def kept(cls, content: dict[Any, Any]) -> Self | None:
+        """The context that is written as this again, to the byte; None where there is none."""
+        names = (*cls.model_fields, METADATA)
+        if list(content) != [name for name in names if content.get(name) not in (None, "")]:
+            return None
+        try:
+            made = cls.model_validate(content)
+        except ValidationError:
+            return None
+        # As text, which has an order, and tells 7 from 7.0.
+        return made if repr(made._origin()) == repr(content.get(METADATA)) else None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_origin(cls, said: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(said, Mapping) or METADATA not in said:
+            return handler(said)
+        made = handler({name: value for name, value in said.items() if name != METADATA})
+        if said[METADATA] is not None:
+            object.__setattr__(made, "_stamp", Metadata.model_validate(said[METADATA]))
+        return made
 
     @model_serializer
     def _set_fields(self) -> dict[str, Any]:
-        names = {"metadata": "_metadata"}
-        return {names.get(name, name): value for name, value in self if value not in (None, "")}
+        content = {name: value for name, value in self if value not in (None, "")}
+        return content | {METADATA: self._origin()} if self.has_metadata else content
 
-    @classmethod
-    def writes(cls, content: dict[Any, Any]) -> bool:
-        """Whether a context that is read from this is written in the same way again, to the byte."""
-        names = [field.alias or name for name, field in cls.model_fields.items()]
-        is_said = all(value not in (None, "") for value in content.values())
-        return is_said and list(content) == [name for name in names if name in content]
+    def _origin(self) -> dict[str, Any] | None:
+        """Its metadata as they were said, without what they leave out."""
+        return self.metadata.model_dump(exclude_unset=True) if self.has_metadata else None

@@ -55,10 +55,8 @@ class DialogRecord(BaseModel):
     @classmethod
     def _as_context(cls, value: object) -> object:
         """What a `Context` would not give back as it was stays as it is."""
-        if type(value) is dict and Context.writes(value):
-            with suppress(ValidationError):
-                return Context.model_validate(value)
-        return value
+        context = Context.kept(value) if type(value) is dict else None
+        return value if context is None else context
 
     def clone(self, new_id: int | str | None = None) -> Self:
         """A deep copy with an id of its own, whose `parentId` is this dialog's id."""

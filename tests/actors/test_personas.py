@@ -21,7 +21,7 @@ from playact.actors.playbill import Playbill
 from playact.actors.prompts import system_prompt
 from playact.actors.recipes import recipe_of, scenario_from
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import AttributeModel, Dialog, Metadata, Simulation, dialogs_in
+from playact.engine import AttributeModel, Context, Dialog, Metadata, Simulation, dialogs_in
 from playact.engine.errors import FileInvalid, SetupError
 
 BOB = Agent(Persona(name="Bob"))
@@ -339,6 +339,13 @@ def test_a_users_class_goes_by_its_name_too_and_what_is_no_persona_does_not() ->
     assert {"Context", "AttributeModel", "_AnyPersona"} & set(personas_by_name()) == set()
     with pytest.raises(SetupError, match="unknown persona `Context`"):
         persona_class("Context")
+
+
+@pytest.mark.parametrize("context", [Context(location="a"), {"location": "a", "_metadata": {"className": "Context"}}])
+def test_a_context_is_nobody(context: Any) -> None:
+    """In sdialog it can be an agent's persona."""
+    with pytest.raises(ValidationError, match="where a dialog takes place is said with context="):
+        Agent(context)
 
 
 def test_the_schema_of_a_persona_for_editors_takes_what_a_file_can_say() -> None:

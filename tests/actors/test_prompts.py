@@ -9,7 +9,7 @@ import pytest
 from playact.actors import Agent, Persona, Scenario
 from playact.actors.prompts import system_prompt
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import Capabilities, CompletionRequest, Context, Dialog, Simulation, Turn
+from playact.engine import Capabilities, CompletionRequest, Context, Dialog, Metadata, Simulation, Turn
 
 ADA = Agent(Persona(name="Ada", role="barista", personality="quick", circumstances="Long day."))
 CAFE = Context(location="Cafe", goals=["a coffee", "a chat"])
@@ -42,6 +42,15 @@ def test_an_agent_without_persona_or_context_is_told_its_name(is_short: bool) ->
 
     assert prompt.startswith("You are Speaker 1.")
     assert "  " not in prompt
+
+
+@pytest.mark.parametrize("is_short", [True, False])
+def test_where_a_context_comes_from_is_none_of_the_models_business(is_short: bool) -> None:
+    known = CAFE.with_metadata(Metadata(id="c1", model="scripted"))
+
+    prompts = [system_prompt(ADA, "Ada", ["Bob"], context, is_short=is_short) for context in (CAFE, known)]
+
+    assert prompts[0] == prompts[1]
 
 
 @pytest.mark.parametrize("is_short", [True, False])

@@ -109,6 +109,20 @@ def test_what_is_data_comes_back_as_it_was(scenario: Scenario) -> None:
     assert prompts[0] == prompts[1]
 
 
+def test_a_context_comes_back_with_where_it_comes_from_in_the_form_that_journals_have() -> None:
+    """Journals have had it among its fields since before contexts could be cloned and read from files."""
+    context = Context.from_dict({"location": "a pier", "_metadata": {"version": "0.5.3", "id": 1, "by": "hand"}})
+
+    recipe = recipe_of(with_bob(Agent(), context=context))
+    again = there_and_back(with_bob(Agent(), context=context))
+
+    model = {"location": "a pier", "_metadata": {"version": "0.5.3", "id": 1, "by": "hand"}}
+    assert recipe["context"] == {"$kind": "playact.engine.dialog:Context", "$model": model}
+    assert again.context == context
+    assert isinstance(again.context, Context)
+    assert again.context.metadata == context.metadata
+
+
 def test_a_number_stays_the_number_that_it_was() -> None:
     again = there_and_back(with_bob(Agent(model_parameters=Parameters(temperature=1, extra={"deep": (1, True)}))))
 
