@@ -65,7 +65,7 @@ plain = st.recursive(
 def contexts(draw: st.DrawFn) -> Context:
     kind = draw(st.sampled_from([Context, Cafe]))
     several = {"objects", "circumstances", "goals", "constraints", "topics", "style_guidelines"}
-    said = {
+    said: dict[str, Any] = {
         name: draw(texts | st.none() | (st.lists(texts, max_size=3) if name in several else st.nothing()))
         for name in draw(st.lists(st.sampled_from(FIELDS), unique=True))
     }
@@ -73,7 +73,7 @@ def contexts(draw: st.DrawFn) -> Context:
     if not draw(st.booleans()):
         return made
     more = draw(st.dictionaries(st.sampled_from(["reviewed", "x-y", "Ä"]), plain, max_size=2))
-    known = {"id": draw(st.integers() | texts), "seed": draw(st.none() | st.integers()), "className": kind.__name__}
+    known: dict[str, Any] = {"id": draw(st.integers() | texts), "seed": draw(st.none() | st.integers()), "className": kind.__name__}
     return made.with_metadata(Metadata(**(known | more)))
 
 
