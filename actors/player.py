@@ -207,7 +207,7 @@ class AgentActor(Actor):
             memory = self._part.memory(prompt, (*(record.fact for record in self._performance.scope.log), heard))
             request = replace(request, messages=memory.messages(draft.facts))
         seed = derive(self._performance.seed, self._name, "lookahead", request.sequence)
-        completion = await self._performance.complete(backend, replace(request, seed=seed))
+        completion = await self._performance.complete_anew(backend, replace(request, seed=seed))
         text, _ = self._words(self._said(completion, draft))
         return replace(completion, text=text)
 

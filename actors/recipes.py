@@ -37,7 +37,7 @@ from .prompts import Prompts
 from .scenario import Scenario
 from .seats import HumanSeat, ProxyAgent
 from .speech import Asides, Channel, Earshot
-from .turn_taking import Moderator, policies_by_name
+from .turn_taking import policies_by_name
 
 __all__ = ["plain", "playable_from", "playable_recipe", "recipe_of", "scenario_from", "value_from"]
 
@@ -91,14 +91,6 @@ def recipe_of(scenario: Scenario) -> dict[str, Any]:
 
     Raises `SetupError` when it contains itself, or a key to a service: no journal keeps those.
     """
-    asked = [agent.model_parameters for agent in scenario.cast]
-    if isinstance(scenario.turn_policy, Moderator):
-        asked.append(scenario.turn_policy.model_parameters)
-    for name in {name for parameters in asked for name in parameters.extra}:
-        if _KEY.search(name):
-            raise SetupError(
-                f"model_parameters.extra holds {name!r}, which no journal may keep; give it by environment"
-            )
     for server in (tool for agent in scenario.cast for tool in agent.tools if isinstance(tool, MCPServer)):
         _refuse_keys(str(server), {**server.env, **server.headers})
     for agent in scenario.cast:
@@ -130,6 +122,14 @@ def value_from(content: Any, code: Sequence[object] = ()) -> Any:
     if missing:
         raise CodeMissing(tuple(missing))
     return _made(content, known)
+
+
+def _refuse_key_in(parameters: Parameters) -> None:
+    for name in parameters.extra:
+        if _KEY.search(name):
+            raise SetupError(
+                f"model_parameters.extra holds {name!r}, which no journal may keep; give it by environment"
+            )
 
 
 def _refuse_keys(owner: str, texts: Mapping[str, str]) -> None:
@@ -252,6 +252,8 @@ def _plain(value: Any) -> Any:
         return _model(value)
     if isinstance(value, Enum):
         return {_KIND: _name(kind), _MEMBER: value.name}
+    if isinstance(value, Parameters):  # of an agent, a moderator, an orchestrator, a generator
+        _refuse_key_in(value)
     if not _is_code(value) and _is_open(kind):
         return {_KIND: _name(kind), _STATE: {name: _plain(each) for name, each in _state(value)}}
     return {_CODE: _name(value)}

@@ -14,6 +14,7 @@ from typing import Any
 from ..backends.scripted import ScriptedBackend
 from ..engine.completion import Backend
 from ..engine.errors import FileInvalid
+from ..engine.performance import Playable
 from ..engine.simtest import Trial
 from .playbill import Playbill
 from .scenario import Scenario
@@ -24,8 +25,9 @@ __all__ = ["trial_in"]
 def trial_in(path: Path) -> Trial:
     """Raises `FileInvalid` for a file that is none, and for what goes wrong in a Python file.
 
-    A Python file is run, as `python FILE` would, and defines `scenarios` or `scenario`; it may define `backend`, a
-    function of a seed, for what its agents hear. No other model is asked: those of the agents are left aside.
+    A Python file is run, as `python FILE` would, and defines `scenarios` or `scenario`, where generators' `writing` and
+    the like may be too; it may define `backend`, a function of a seed, for what its agents hear. No other model is
+    asked, whatever agents, orchestrators and others name.
     """
     if path.suffix == ".py":
         module = _module(path)
@@ -58,14 +60,18 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def _scenarios(path: Path, module: ModuleType) -> Sequence[Scenario]:
+def _scenarios(path: Path, module: ModuleType) -> Sequence[Playable]:
     found: Any = getattr(module, "scenarios", None) or getattr(module, "scenario", None)
-    several = [found] if isinstance(found, Scenario) else found
+    several = [found] if _is_played(found) else found
     if not isinstance(several, Iterable) or not (scenarios := list(several)):
         raise FileInvalid(str(path), None, "defines no `scenario`, and no `scenarios` with one in it")
-    if not all(isinstance(scenario, Scenario) for scenario in scenarios):
+    if not all(map(_is_played, scenarios)):
         raise FileInvalid(str(path), None, "has something in `scenarios` that is no Scenario")
-    return [_without_models(scenario) for scenario in scenarios]
+    return [_without_models(scenario) if isinstance(scenario, Scenario) else scenario for scenario in scenarios]
+
+
+def _is_played(scenario: Any) -> bool:
+    return all(callable(getattr(scenario, name, None)) for name in ("dialog", "play", "recipe"))
 
 
 def _backend(path: Path, module: ModuleType) -> Callable[[int], Backend]:

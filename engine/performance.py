@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -12,7 +13,7 @@ from .budget import Account
 from .budget.amount import NOTHING
 from .completion import Backend, Completion, CompletionRequest, Parameters
 from .dialog import Dialog, Ending
-from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, ReplyUnfit, SetupError
+from .errors import BackendError, BudgetSpent, EndRecorded, ReplayDiverged, ReplyInvalid, ReplyUnfit, SetupError
 from .hearing import as_heard
 from .journal.journal import Diary
 from .log import logger
@@ -223,6 +224,20 @@ class Performance:
             self._heard.append((request, completion))
             return _at_once(completion)
         return self._simulation.dispatcher.complete(backend, request, self)
+
+    async def complete_anew(self, backend: Backend, request: CompletionRequest) -> Completion:
+        """As `complete`, for what is asked beside the turn itself: where a reply is malformed, this alone is asked again.
+
+        It is asked as often as a turn may be tried, see `FailurePolicy`.
+        """
+        attempts = request.attempt
+        while True:
+            try:
+                return await self.complete(backend, replace(request, attempt=attempts))
+            except ReplyInvalid as error:
+                attempts += 1
+                if not self._simulation.failures.policy.may_take_turn_again(error, attempts):
+                    raise
 
     def take_reply(self, request: CompletionRequest, completion: Completion, picodollars: int | None) -> None:
         """Counts a reply, and keeps it for good where there is a journal."""

@@ -106,7 +106,7 @@ class Desk:
             backend = await performance.backend(model or self._model)
             usage = Usage()
             for _ in range(_EMPTY_REPLIES):
-                completion = await performance.complete(backend, self._asked(request))
+                completion = await performance.complete_anew(backend, self._asked(request))
                 usage += completion.usage
                 if text := self._words(completion):
                     self.facts.append(Consulted(self.agent, self.name, key, text, usage))
@@ -126,9 +126,9 @@ class Desk:
             key = f"ask for {key_of(request)}"
             if (known := self._recorded(key)) is not None:
                 return schema.check(known).value
-            performance = self._performance
-            backend = await performance.backend(model or self._model)
-            answer = await answered(performance, backend, self._asked(request), schema, agent=self._own_name)
+            backend = await self._performance.backend(model or self._model)
+            asker = _Asker(self._performance)
+            answer = await answered(asker, backend, self._asked(request), schema, agent=self._own_name)
             self.facts += (*answer.facts, Consulted(self.agent, self.name, key, answer.text, answer.usage))
             return answer.value
 
@@ -202,6 +202,19 @@ class Desk:
         if self._known and self._known[0].key == key:
             return self._known.popleft().text
         raise NotRecorded(f"{self._own_name} was not asked {key} in turn {self._turn}")
+
+
+class _Asker:
+    """The dialog as the one who asks."""
+
+    def __init__(self, performance: Performance) -> None:
+        self.seed = performance.seed
+        self.complete = performance.complete_anew
+        self._performance = performance
+
+    @property
+    def calls(self) -> int:
+        return self._performance.calls
 
 
 def _request(question: str | Sequence[Message], parameters: Parameters) -> CompletionRequest:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from ...engine.dialog import Dialog
 from .round_robin import after_last
-from .turn_policy import CHECKED, Choice, Particular, TurnPolicy, policy_of
+from .turn_policy import CHECKED, Asking, Choice, Particular, TurnPolicy, policy_of
+
+if TYPE_CHECKING:
+    from ...engine.performance import Performance
 
 __all__ = ["AddressedByName", "Otherwise"]
 
@@ -47,6 +51,12 @@ class AddressedByName:
             return after_last(cast, dialog)
         policy: TurnPolicy = self.otherwise
         return policy.next_speaker(cast, dialog)
+
+    def playing(self, performance: Performance) -> TurnPolicy:
+        """Itself, unless `otherwise` asks a model."""
+        if not isinstance(self.otherwise, Asking):
+            return self
+        return replace(self, otherwise=self.otherwise.playing(performance))
 
     def check(self, cast: Sequence[str]) -> None:
         if isinstance(self.otherwise, Particular):

@@ -14,12 +14,13 @@ from ..budget.budget import Budget
 from ..budget.prompt_size import most_tokens
 from ..completion import Backend, Completion, CompletionRequest, Usage
 from ..errors import BackendError, BackendOverloaded, BackendRefused, BackendUnavailable, ReplyInvalid
+from ..models import Models
 from ..seeds import generator
 from .ledger import CallKey, Ledger
 from .plan import Plan, Storm
 from .world import World
 
-__all__ = ["FaultyNetwork"]
+__all__ = ["FaultyNetwork", "OneModel"]
 
 _TIMEOUT_S = 30.0
 _RETRY_AFTER_S = 1.0
@@ -188,3 +189,17 @@ class FaultyNetwork:
         self._ledger.answered.add(key)
         self._ledger.times_given[key] += 1
         self._ledger.given[key] = (usage, cost)
+
+
+class OneModel(Models):
+    """Gives this one for any: whatever models orchestrators, moderators, seats and generators name is left aside."""
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__()
+        self._backend = backend
+
+    def get(self, model: str | Backend) -> Backend | None:
+        return super().get(self._backend)
+
+    async def open(self, model: str | Backend) -> Backend:
+        return await super().open(self._backend)

@@ -14,7 +14,7 @@ from ..dialog import Dialog
 from ..errors import JournalInvalid, JournalUnwritable, PlayactError, TooManyFailures
 from ..failures import FailurePolicy
 from ..program.plan import Cycle
-from ..seeds import derive
+from ..seeds import derive, generator
 from ..settings import Settings
 from ..simulation import Simulation
 from .chronicle import Chronicle
@@ -23,7 +23,7 @@ from .disk import put_back
 from .laws import Evidence, after_session, when_complete
 from .ledger import Ledger
 from .loop import SeededLoop, Stuck
-from .network import FaultyNetwork
+from .network import FaultyNetwork, OneModel
 from .plan import Plan, raised
 from .session import Extent, Outcome, Session
 from .subject import Subject
@@ -61,7 +61,9 @@ class Play:
         self.world = World(self.run_seed, plan.dialogs)
         self.ledger = Ledger()
         self.witness = Witness(self.world, is_ordered=plan.is_ordered)
-        self.scenarios = Cycle(subject.scenarios, plan.dialogs)
+        # From another one on with each seed, since a run is too short for many.
+        first = generator(plan.seed, "scenarios").randrange(len(subject.scenarios))
+        self.scenarios = Cycle([*subject.scenarios[first:], *subject.scenarios[:first]], plan.dialogs)
         self.was_calm = True
         self.outcome = Outcome()
         self.world.trace.add(0.0, plan)
@@ -98,6 +100,7 @@ class Play:
                 in_flight=plan.in_flight,
                 settings=Settings(),
             )
+            simulation.models = OneModel(network)
             dialogs = {}
             async with simulation:
                 async for dialog in simulation.run(self.scenarios):

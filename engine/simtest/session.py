@@ -21,7 +21,7 @@ from ..settings import Settings
 from ..simulation import Simulation
 from .disk import FaultyDisk, files_in
 from .loop import SeededLoop
-from .network import FaultyNetwork
+from .network import FaultyNetwork, OneModel
 from .plan import Mishap, Plan
 from .threads import no_threads
 from .witness import Witness
@@ -107,6 +107,7 @@ class Session:
         simulation: Simulation | None = None
         try:
             simulation = self._simulation(disk)
+            simulation.models = OneModel(self.network)
             self.network.call_off = simulation.cancel
             async with anyio.create_task_group() as readers:
                 try:

@@ -16,8 +16,9 @@ __all__ = ["Subject"]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """scenarios: the dialogs of a run take them in turn. backend: made anew for each run, from the trial's seed.
+    """scenarios: the dialogs of a run take them in turn, from one on that the seed decides.
 
+    backend: what any model stands for, made anew for each run, from the trial's seed.
     code: functions and classes that the scenarios use, as `Simulation.resume` wants them. Where it lacks some, runs are
     resumed by giving the scenarios again, and are not replayed.
     """

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
 import anyio
 import pytest
 
-from playact.actors import Agent, Persona, Scenario
+from playact.actors import AddressedByName, Agent, DirectorOrchestrator, Moderator, Persona, Scenario
 from playact.actors.cli import main
+from playact.actors.generators import DialogGenerator, PersonaGenerator
 from playact.engine import Parameters, Simulation
 from playact.engine.errors import JournalUnwritable, SetupError
+from playact.engine.performance import Playable
 
 SCENARIO = """
 cast:
@@ -135,16 +138,38 @@ def test_a_cap_is_a_number(caps: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "must be a" in capsys.readouterr().err
 
 
-@pytest.mark.anyio
-async def test_a_key_among_the_parameters_of_a_model_is_kept_by_no_journal() -> None:
-    ann = Agent(Persona(name="Ann"), model_parameters=Parameters(extra={"api_key": "sk-secret"}))
-    scenario = Scenario(cast=(ann, Agent(Persona(name="Ben"))), max_turns=2)
+WITH_KEY = Parameters(extra={"api_key": "sk-secret"})
+ANN, BEN = Agent(Persona(name="Ann")), Agent(Persona(name="Ben"))
 
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "played",
+    [
+        Scenario(cast=(replace(ANN, model_parameters=WITH_KEY), BEN)),
+        Scenario(cast=(ANN | DirectorOrchestrator("Be kind.", model_parameters=WITH_KEY), BEN)),
+        Scenario(cast=(ANN, BEN), turn_policy=Moderator(model_parameters=WITH_KEY)),
+        Scenario(cast=(ANN, BEN), turn_policy=AddressedByName(Moderator(model_parameters=WITH_KEY))),
+        DialogGenerator("Two meet.", api_key="sk-secret").writing(),
+    ],
+    ids=["agent", "orchestrator", "policy", "policy in a policy", "generator"],
+)
+async def test_a_key_among_the_parameters_of_a_model_is_kept_by_no_journal(played: Playable) -> None:
     async with Simulation(model="scripted", journal="keys.db") as simulation:
         with pytest.raises(SetupError, match="'api_key', which no journal may keep"):
-            await simulation.play(scenario)
+            await simulation.play(played)
 
     assert b"sk-secret" not in Path("keys.db").read_bytes()  # noqa: ASYNC240  # nothing else runs
+
+
+@pytest.mark.anyio
+async def test_a_key_among_the_parameters_of_a_generator_is_kept_by_no_journal() -> None:
+    generator = PersonaGenerator(Persona, api_key="sk-secret")
+
+    with pytest.raises(SetupError, match="'api_key', which no journal may keep"):
+        await generator.generate(2, model="scripted", journal="keys.db")
+
+    assert not Path("keys.db").exists()  # noqa: ASYNC240  # nothing else runs
 
 
 @pytest.mark.anyio

@@ -184,3 +184,22 @@ scenario = Scenario(cast=(Agent(Persona(name="Ada")), Agent(Persona(name="Bob"))
     assert process.returncode == 130
     assert "stopped after" in error
     assert "Traceback" not in error
+
+
+def test_no_model_that_anything_names_is_asked(tmp_path: Path) -> None:
+    file = a_file(
+        tmp_path,
+        """
+from playact.actors import DirectorOrchestrator, Moderator, ProxyAgent
+from playact.actors.generators import DialogGenerator
+director = DirectorOrchestrator("Be kind.", every=1, model="nobody:has this")
+bob = ProxyAgent(Persona(name="Bob"), url="http://127.0.0.1:1/chat")
+eve = Agent(Persona(name="Eve"), model="nobody:has this")
+scenarios = [
+    Scenario(cast=(Agent(Persona(name="Ada")) | director, bob, eve), turn_policy=Moderator(model="no:ne"), max_turns=4),
+    DialogGenerator("Two meet.", model="nobody:has this").writing(),
+]
+""",
+    )
+
+    assert main(["simtest", file, "--seeds", "8", "--jobs", "1"]) == 0

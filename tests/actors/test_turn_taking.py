@@ -184,6 +184,22 @@ async def test_a_moderator_gives_the_floor_and_its_choices_are_rows_of_the_dialo
     assert asked[1].messages[1].text == "Cem: This is line 1.\n\nWho speaks next: Ana or Ben?"
 
 
+async def test_where_nobody_is_named_a_moderator_decides_and_is_asked_for_no_other_turn() -> None:
+    lines = iter(["Ben, are you there?", "Yes.", "Ana, are you?", "I am."])
+    asked: list[CompletionRequest] = []
+
+    def answer(request: CompletionRequest) -> str:
+        if not request.messages[0].text.startswith("You moderate"):
+            return next(lines)
+        asked.append(request)
+        return giving("Cem")
+
+    dialog = await played(AddressedByName(otherwise=Moderator()), ScriptedBackend(answer), turns=4)
+
+    assert speakers(dialog) == ["Cem", "Ben", "Cem", "Ana"]
+    assert len(asked) == 2
+
+
 async def test_what_a_moderator_costs_is_part_of_what_the_dialog_costs() -> None:
     model = chairing([], lambda request: Completion(text=giving("Ben"), usage=Usage(1000, 100)))
     dialog = await played(Moderator(), model, turns=1)

@@ -10,6 +10,7 @@ import pytest
 from playact.actors.orchestrators import DirectorOrchestrator
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Completion, CompletionRequest, Usage
+from playact.engine.errors import ReplyInvalid
 
 from .rehearsal import contents, events, rehearsed
 
@@ -89,6 +90,24 @@ async def test_a_verdict_that_does_not_fit_is_asked_for_again_and_all_of_it_is_r
     assert [event.actionLabel for event in events(dialog, "reply")] == ["rejected"]
     assert dialog.usage == Usage(3 * 2 + 2 * 20, 3 + 2 * 5)
     assert all("Well..." not in message.text for message in heard.requests[-1].messages)
+
+
+async def test_a_reply_that_is_none_is_asked_for_once_more_and_nothing_else_is() -> None:
+    verdicts = directed(advise("Smile."))
+
+    def lines(request: CompletionRequest) -> Completion:
+        if request.messages[0].text.startswith("You direct") and not request.attempt:
+            raise ReplyInvalid("scripted", "half a reply")
+        reply: Completion = verdicts(request)
+        return reply
+
+    dialog, heard = await rehearsed(DirectorOrchestrator("Stay polite.", every=2), turns=3, lines=lines)
+
+    assert dialog.ending is not None
+    assert dialog.ending.reason == "turn_limit"
+    assert contents(dialog, "verdict") == [advise("Smile.")]
+    assert [request.attempt for request in heard.asks] == [0, 1]
+    assert len(heard.requests) == 3 + 2
 
 
 async def test_one_that_never_gives_a_verdict_fails_its_dialog() -> None:

@@ -11,24 +11,73 @@ from random import Random
 import pytest
 
 from playact.actors.trial_file import trial_in
+from playact.engine import Simulation
 from playact.engine.simtest import verdicts
 from playact.engine.simtest.disk import torn
+from playact.engine.simtest.network import OneModel
 from playact.engine.simtest.plan import Plan
+from playact.engine.simtest.play import Play
 
 SUBJECT = Path(__file__).with_name("subject.py")
+PARTY = Path(__file__).with_name("party.py")
 SEEDS = int(os.environ.get("PLAYACT_SIMTEST_SEEDS", "1000"))  # `make soak` tries 10,000
 
 
 @pytest.mark.timeout(1800)
-def test_the_engine_keeps_its_laws_at_every_seed() -> None:
+@pytest.mark.parametrize(("subject", "count"), [(SUBJECT, SEEDS), (PARTY, SEEDS // 20)], ids=["pair", "party"])
+def test_the_engine_keeps_its_laws_at_every_seed(subject: Path, count: int) -> None:
     sessions = calls = seeds = 0
-    for verdict in verdicts(partial(trial_in, SUBJECT), range(SEEDS), jobs=2):
-        assert verdict.is_well, f"playact simtest {SUBJECT} --seed {verdict.seed}: {verdict.broken[0]}"
+    for verdict in verdicts(partial(trial_in, subject), range(count), jobs=2):
+        assert verdict.is_well, f"playact simtest {subject} --seed {verdict.seed}: {verdict.broken[0]}"
         seeds, sessions, calls = seeds + 1, sessions + verdict.sessions, calls + verdict.calls
 
-    assert seeds == SEEDS
+    assert seeds == count
     assert sessions > 2 * seeds
     assert calls > 10 * seeds
+
+
+def test_a_journal_alone_is_enough_to_go_on_with_a_party() -> None:
+    assert trial_in(PARTY).is_self_contained
+
+
+@pytest.mark.anyio
+async def test_a_party_has_all_that_is_to_be_tried() -> None:
+    trial, happened = trial_in(PARTY), Counter[str]()
+    simulation = Simulation(model=(model := trial.backend(0)), seed=5)
+    simulation.models = OneModel(model)
+    async with simulation:
+        async for dialog in simulation.run([each for each in trial.scenarios for _ in range(8)]):
+            assert dialog.ending is not None
+            assert not dialog.ending.failed, dialog.ending
+            rows = dialog.events or []
+            happened.update(row.action for row in rows)
+            happened.update(row.content["outcome"] for row in rows if row.action == "flaw")
+            happened.update(row.actionLabel or "" for row in rows if row.action == "instruct")
+            happened.update(key for turn in dialog for key in turn.model_extra or ())
+            happened[dialog.ending.detail] += 1
+
+    assert {
+        "choose",
+        "generate",
+        "verdict",
+        "drift",
+        "step_reached",
+        "plan_ended",
+        "request_suggestions",
+        "flaw",
+    } <= set(happened)
+    assert {"heard_by", "parts", "action", "thought", "tool", "think", "reply", "retried", "ended"} <= set(happened)
+    assert {"paraphrased", "generated", "turn policy", "end marker"} <= set(happened)
+    assert {f"{name}Orchestrator" for name in ("ChangeMind", "Director", "InstructionList", "SimpleResponse")} <= set(
+        happened
+    )
+
+
+def test_runs_begin_with_another_scenario_at_other_seeds() -> None:
+    trial = trial_in(PARTY)
+    begun = {id(Play(trial, Plan.drawn(seed)).scenarios[0]) for seed in range(200)}
+
+    assert len(begun) == len(trial.scenarios)
 
 
 def test_the_same_seed_gives_the_same_trace_to_the_byte() -> None:
