@@ -245,6 +245,8 @@ class AgentActor(Actor):
                 return text, has_finished
             # As the agent hears it: an echo of what it did not hear is none, and would tell of it.
             flaws = watch.flaws_in(text, self._performance.as_heard(self._name).turns)
+            if not flaws:
+                return text, has_finished
             is_retried = watch.retries(flaws, retries)
             draft.facts += watch.notes(flaws, text, is_retried=is_retried)
             if not is_retried:

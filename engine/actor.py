@@ -48,6 +48,7 @@ class Actor:
 
     handlers: ClassVar[dict[type, Handler]] = {}
     folds: ClassVar[bool] = False
+    relives: ClassVar[bool] = False  # whether it has to see the past with its own eyes: whether it has a `renewed`
 
     __slots__ = ("self_ref",)
 
@@ -58,6 +59,7 @@ class Actor:
         methods = [method for base in reversed(cls.__mro__) for method in vars(base).values()]
         cls.handlers = {m.handled_message: m for m in methods if hasattr(m, "handled_message")}
         cls.folds = cls.fold is not Actor.fold
+        cls.relives = cls.renewed is not Actor.renewed
 
     def fold(self, fact: Fact) -> None:
         """Takes a fact of the actor's scope into its state. Called for every fact, in order; must not wait or fail."""

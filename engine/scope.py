@@ -83,7 +83,7 @@ class Scope:
         ref = ActorRef(name, self, factory, supervision, capacity)
         for record in self.log:
             ref.actor.fold(record.fact)
-        ref.is_stale = bool(self.log)  # before its first message it may have to live through what it missed
+        ref.is_stale = ref.actor.relives and bool(self.log)  # then before its first message it lives through that
         self.refs.append(ref)
         if ref.actor.folds:
             self._folding = (*self._folding, ref)

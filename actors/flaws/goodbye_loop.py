@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ...engine.dialog import Turn
-from .speech import clauses, words
+from .speech import clauses, plain_words, words
 
 __all__ = ["HINTS", "goodbye_loop"]
 
@@ -65,11 +65,11 @@ _LONGEST = 40  # words of a turn that only takes leave
 
 def goodbye_loop(text: str, speaker: str, turns: Sequence[Turn]) -> str | None:
     """The farewell that is one too many, or None."""
-    farewell = _farewell_in(text)
-    if farewell is None or not _takes_leave(text):
-        return None
     own = next((place for place in range(len(turns) - 1, -1, -1) if turns[place].speaker == speaker), None)
-    if own is None or not _farewell_in(turns[own].text):
+    if own is None or HINTS.isdisjoint(plain_words(turns[own].text)):  # nearly always, and soon seen
+        return None
+    farewell = _farewell_in(text)
+    if farewell is None or not _takes_leave(text) or not _farewell_in(turns[own].text):
         return None
     return farewell if all(_takes_leave(turn.text) for turn in turns[own:]) else None
 

@@ -32,5 +32,7 @@ def clauses(text: str) -> list[str]:
 
 def unquoted(text: str) -> str:
     """The text without what is quoted in it, unless that is as good as all of it."""
+    if _QUOTED.search(text) is None:
+        return text
     rest = _QUOTED.sub(" ", text)
     return text if len(_WORD.findall(rest)) < _FEW else rest

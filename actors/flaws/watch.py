@@ -57,10 +57,11 @@ class Watch:
         spoken = plain_words(text)
         has_brackets = "[" in text or "(" in text or "*" in text or "{" in text
         if has_brackets or not _HINTS.isdisjoint(spoken):
-            hints = _HINTS.intersection(spoken)
-            machine = self._speaks_as_machine
-            found.append(("meta_talk", meta_talk(text, hints, has_brackets=has_brackets, is_machine=machine)))
-            if not _FAREWELLS.isdisjoint(hints):
+            hints = _META_TALK.intersection(spoken)
+            if hints or has_brackets:
+                machine = self._speaks_as_machine
+                found.append(("meta_talk", meta_talk(text, hints, has_brackets=has_brackets, is_machine=machine)))
+            if not _FAREWELLS.isdisjoint(spoken):
                 found.append(("goodbye_loop", goodbye_loop(text, self._name, turns)))
         if self._names.are_near(text):
             found.append(("role_swap", self._names.role_swap(text)))
