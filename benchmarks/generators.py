@@ -1,5 +1,6 @@
-"""What generating costs: personas a second with a model that answers at once, against the engine's bare turns in the
-same run; and with the packaged model, how many are valid at once, and how many are near-equal to another.
+"""What generating costs: personas a second with a model that answers at once, against dialogs of one turn in the same
+run, whose prompts and replies are as long, for a few and for many; what telling near-equal ones apart keeps in memory;
+and with the packaged model, how many are valid at once, and how many are near-equal to another.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 import statistics
 import sys
 import time
+import tracemalloc
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import combinations, repeat
@@ -23,12 +26,14 @@ import anyio
 from benchmarks.report import machine, print_table
 from playact.actors import Agent, Persona, Scenario
 from playact.actors.generators import PersonaGenerator
-from playact.actors.generators.likeness import LIKE, features_of, likeness
+from playact.actors.generators.likeness import LIKE, Likeness, features_of, likeness
 from playact.backends.embedded import EmbeddedBackend
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import CompletionRequest, Simulation, derive
 
 ROUNDS = 5
+COUNTS = (1_000, 20_000)
+WRITTEN = ["name", "role", "personality", "background", "circumstances"]
 WORDS = [f"word{number}" for number in range(2000)]
 
 
@@ -38,30 +43,42 @@ def line(request: CompletionRequest) -> str:
 
 def persona(request: CompletionRequest) -> str:
     """A reply of about fifty words, other ones for each request."""
-    schema: Any = request.response_schema
     said = {}
-    for name in schema["properties"]:
+    for name in WRITTEN:
         luck = derive(request.seed or 0, name)
         said[name] = " ".join(WORDS[(luck >> place) % len(WORDS)] for place in range(10))
     return json.dumps(said)
 
 
-async def turns_per_s(count: int) -> float:
-    """Bare turns: dialogs of one turn each, so that each has a dialog's whole cost, as a persona has."""
-    scenario = Scenario(cast=(Agent(Persona(name="Alice")), Agent(Persona(name="Bob"))), max_turns=1)
-    async with Simulation(model=ScriptedBackend(line), seed=1, tune_collector=True) as simulation:
+async def dialogs_per_s(script: Callable[[CompletionRequest], str], prompt: str | None, count: int) -> float:
+    """Bare dialogs of one turn each, so that each has a dialog's whole cost, as a persona has."""
+    cast = (Agent(Persona(name="Alice"), system_prompt=prompt), Agent(Persona(name="Bob")))
+    scenario = Scenario(cast=cast, max_turns=1)
+    async with Simulation(model=ScriptedBackend(script), seed=1, tune_collector=True) as simulation:
         begin = time.perf_counter()
         async for dialog in simulation.run(repeat(scenario, count)):
             assert len(dialog) == 1, dialog.ending
         return count / (time.perf_counter() - begin)
 
 
-async def personas_per_s(count: int, generator: PersonaGenerator[Persona]) -> float:
+async def personas_per_s(generator: PersonaGenerator[Persona], count: int) -> float:
     async with Simulation(model=ScriptedBackend(persona), seed=1, tune_collector=True) as simulation:
         begin = time.perf_counter()
         made = [each async for each in generator.stream(count, simulation=simulation)]
         assert len(made) == count
         return count / (time.perf_counter() - begin)
+
+
+def kept_bytes(count: int) -> float:
+    """What `Likeness` keeps of each persona, beside the persona itself."""
+    said = [json.loads(persona(CompletionRequest(messages=(), seed=number))) for number in range(count)]
+    tracemalloc.start()
+    known = Likeness()
+    for number, each in enumerate(said):
+        known.add(number, known.features(each))
+    kept = tracemalloc.get_traced_memory()[0] / count
+    tracemalloc.stop()
+    return kept
 
 
 async def of_the_packaged_model(count: int) -> dict[str, Any]:
@@ -88,33 +105,46 @@ async def of_the_packaged_model(count: int) -> dict[str, Any]:
     }
 
 
+def rates(rounds: int) -> list[dict[str, Any]]:
+    """A row for each of what is measured, a column for each count; all of a round in turn, so that what else the
+    machine does is in all of them.
+    """
+    by_rules = PersonaGenerator(Persona, {"age": "{20-70}", "gender": ["female", "male"], "name": ["Ann", "Bob"]})
+    by_model = PersonaGenerator(Persona, WRITTEN).set(age="{20-70}", gender=["female", "male"])
+    measured: dict[str, Callable[[int], Awaitable[float]]] = {
+        "dialogs of one turn": partial(dialogs_per_s, line, None),
+        "personas by rules alone": partial(personas_per_s, by_rules),
+        "dialogs of one turn, prompt and reply of a persona": partial(dialogs_per_s, persona, by_model.prompt()),
+        "personas by rules and model": partial(personas_per_s, by_model),
+    }
+    seen: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, measure in measured.items():
+            for count in COUNTS:
+                seen[name, count].append(anyio.run(measure, count, backend_options={"use_uvloop": True}))
+    rows = []
+    for name in measured:
+        row = {f"{count} at once, a second": statistics.median(seen[name, count]) for count in COUNTS}
+        rows.append({"what": name, **row})
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--personas", type=int, default=2000)
     parser.add_argument("--embedded", type=int, default=50, help="how many of the packaged model, 0 for none")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     options = parser.parse_args()
 
-    by_rules = PersonaGenerator(Persona, {"age": "{20-70}", "gender": ["female", "male"], "name": ["Ann", "Bob"]})
-    by_model = PersonaGenerator(Persona, ["name", "role", "personality", "background", "circumstances"])
-    by_model.set(age="{20-70}", gender=["female", "male"])
-    measured: dict[str, Callable[[], Awaitable[float]]] = {
-        "bare turns_per_s": partial(turns_per_s, options.personas),
-        "personas_per_s, rules alone": partial(personas_per_s, options.personas, by_rules),
-        "personas_per_s, rules and model": partial(personas_per_s, options.personas, by_model),
-    }
-    rounds: dict[str, list[float]] = {name: [] for name in measured}
-    for _ in range(2 if options.quick else ROUNDS):  # in turn, so that what else the machine does is in all of them
-        for name, measure in measured.items():
-            rounds[name].append(anyio.run(measure, backend_options={"use_uvloop": True}))
-    result: dict[str, Any] = {name: statistics.median(each) for name, each in rounds.items()}
+    rows = rates(2 if options.quick else ROUNDS)
+    result: dict[str, Any] = {f"bytes kept to tell {count} apart, each": kept_bytes(count) for count in COUNTS}
     if options.embedded:
         result |= anyio.run(of_the_packaged_model, options.embedded)
     about = machine("uvloop")
     if options.json:
-        print(json.dumps(result | {"machine": about}))
+        print(json.dumps({"rates": rows} | result | {"machine": about}))
         return
+    print_table(rows, about)
     print_table([{"what": name, "value": value} for name, value in result.items()], about)
 
 

@@ -43,14 +43,13 @@ def values_in(text: str, is_cut_off: bool) -> Iterator[tuple[Any, bool]]:
 
 def _within(text: str) -> Iterator[Any]:
     """The objects and arrays that stand whole among other words; none that is in a broken one."""
-    decoder = json.JSONDecoder(parse_constant=_refused)
     place: int | None = 0
     for _ in range(_CANDIDATES):
         opening = None if place is None else _OPENING.search(text, place)
         if opening is None:
             return
         try:
-            value, place = decoder.raw_decode(text, opening.start())
+            value, place = _decoder.raw_decode(text, opening.start())
         except _NO_JSON:
             place = _closing(text, opening.start())
         else:
@@ -81,9 +80,9 @@ def _repaired(text: str) -> Iterator[Any]:
         yield value
 
 
-def _parsed(text: str) -> Any:
-    return json.loads(text, parse_constant=_refused)
-
-
 def _refused(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refused)
+_parsed = _decoder.decode

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .closed_schema import closed
 from .completion import Capabilities, CompletionRequest, Message
 from .json_text import values_in
+from .plain_schema import fits_at_once
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -19,6 +20,7 @@ __all__ = ["Checked", "ReplySchema", "correction"]
 
 _PROBLEMS, _LONGEST_PROBLEM = 4, 240
 _QUOTED = 4000  # characters of a reply that is told to have been wrong
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class ReplySchema:
         for value, is_whole in values_in(text, is_cut_off):
             try:
                 fitting = self._check(value)
-                written = json.dumps(fitting[1], ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+                written = _as_json(fitting[1])
                 written.encode()
             except UnicodeEncodeError:
                 first_problem = first_problem or "a text in the answer has half of a character in it"
@@ -135,8 +137,11 @@ def _by_schema(schema: Mapping[str, Any]) -> Any:
         if not isinstance(meant, Mapping | bool):
             raise ValueError(f"the schema refers to {reference!r}, which is no schema")  # noqa: TRY004  # of its content
     validator = Draft202012Validator(schema, registry=registry)
+    fits = fits_at_once(schema)
 
     def check(value: Any) -> tuple[Any, Any]:
+        if fits(value):
+            return value, value
         errors = sorted(validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
         if errors:
             raise ValueError(_listed((error.absolute_path, error.message) for error in errors))

@@ -132,5 +132,5 @@ def _bounded(name: str, field: dict[str, Any]) -> dict[str, Any]:
 
 def _is_none(value: Any) -> bool:
     if isinstance(value, str):
-        return value.strip().lower() == "null" or not any(character.isalnum() for character in value)
+        return not any(map(str.isalnum, value)) or value.strip().lower() == "null"
     return value is None or value == []

@@ -183,7 +183,7 @@ class Generation(Generic[T]):
                 self._short[self._commission.cell_name(index)] += 1
             return
         content = _content(dialog)
-        features = self._likeness.features(content) if self._likeness is not None else frozenset()
+        features = self._likeness.features(content) if self._likeness is not None else ()
         if self._likeness is not None and (like := self._likeness.near_equal(features)) is not None:
             self.report.repeats += 1
             if may_again:

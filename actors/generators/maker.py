@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_jsonable_python
 
 from ...engine.actor import Actor, handles
@@ -88,7 +88,8 @@ class Maker(Actor):
             await self._ask(steps.by_model, sheet)
         await self._draw(steps.after, sheet)
         tries = 1
-        while (problems := self._problems(sheet.values)) is not None:
+        while isinstance(made := self._fitted(sheet.values), dict):
+            problems = made
             again = [name for name in steps.by_model if name in problems or not problems]
             if not again:
                 attribute, reason = next(iter(problems.items()))
@@ -99,21 +100,17 @@ class Maker(Actor):
             tries += 1
             await self._ask_singly(again, sheet, problems)
             await self._draw(steps.after, sheet)
-        content = {name: sheet.values[name] for name in blueprint.kind.model_fields if name in sheet.values}
-        made = blueprint.kind.model_validate(content, by_name=True)
-        plain = made.model_dump(mode="json", include=set(content), by_alias=False)
-        return (
-            *sheet.facts,
-            Generated(blueprint.name, {name: plain[name] for name in content if name in plain}, sheet.usage),
-        )
+        names = [name for name in blueprint.kind.model_fields if name in sheet.values]
+        plain = made.model_dump(mode="json", include=set(names), by_alias=False)
+        content = {name: plain[name] for name in names if name in plain}
+        return *sheet.facts, Generated(blueprint.name, content, sheet.usage)
 
-    def _problems(self, values: Mapping[str, Any]) -> dict[str, str] | None:
-        """What is wrong, by attribute; without an attribute the object as a whole is. None when all is well."""
+    def _fitted(self, values: Mapping[str, Any]) -> BaseModel | dict[str, str]:
+        """The object, or what is wrong, by attribute; without an attribute the object as a whole is."""
         try:
-            self._blueprint.kind.model_validate(dict(values), by_name=True)
+            return self._blueprint.kind.model_validate(dict(values), by_name=True)
         except ValidationError as error:
             return {str(each["loc"][0]): each["msg"] for each in error.errors(include_url=False) if each["loc"]}
-        return None
 
     async def _draw(self, names: Iterable[str], sheet: _Sheet) -> None:
         for name in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from copy import deepcopy
 from typing import Any
 
 from ...engine.completion import Backend, Parameters
@@ -11,7 +11,7 @@ from ...engine.program.resumption import name_of
 
 __all__ = ["model_entry", "parameters_of"]
 
-_COMMON = frozenset(Parameters.__dataclass_fields__) - {"extra"}
+_COMMON = tuple(name for name in Parameters.__dataclass_fields__ if name != "extra")
 
 
 def parameters_of(llm_kwargs: Mapping[str, Any]) -> Parameters:
@@ -24,7 +24,7 @@ def parameters_of(llm_kwargs: Mapping[str, Any]) -> Parameters:
 
 def model_entry(entry: Any, model: str | Backend | None, parameters: Parameters) -> dict[str, Any]:
     """What a dialog says of its model: that of the run unless it has its own, and how it is told to sample."""
-    own = {name: value for name, value in asdict(parameters).items() if value not in (None, (), {})}
-    extra = own.pop("extra", {})
+    values = {name: getattr(parameters, name) for name in _COMMON}
+    own = {name: value for name, value in values.items() if value not in (None, ())}
     run = dict(entry) if isinstance(entry, Mapping) else {"name": entry}
-    return {**(run if model is None else {"name": name_of(model)}), **own, **extra}
+    return {**(run if model is None else {"name": name_of(model)}), **own, **deepcopy(dict(parameters.extra))}
