@@ -31,7 +31,7 @@ from playact.backends.embedded import EmbeddedBackend
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import CompletionRequest, Simulation, derive
 
-ROUNDS = 5
+ROUNDS = 3
 COUNTS = (1_000, 20_000)
 WRITTEN = ["name", "role", "personality", "background", "circumstances"]
 WORDS = [f"word{number}" for number in range(2000)]
