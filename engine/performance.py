@@ -226,7 +226,7 @@ class Performance:
         return self._simulation.dispatcher.complete(backend, request, self)
 
     async def complete_anew(self, backend: Backend, request: CompletionRequest) -> Completion:
-        """As `complete`, for what is asked beside the turn itself: where a reply is malformed, this alone is asked again.
+        """As `complete`, for what is asked beside a turn itself: where a reply is malformed, this alone is asked again.
 
         It is asked as often as a turn may be tried, see `FailurePolicy`.
         """

@@ -37,7 +37,7 @@ from playact.actors.generators import ContextGenerator, DialogGenerator, Paraphr
 from playact.actors.generators.commission import Commission
 from playact.backends.scripted import ScriptedBackend
 from playact.backends.small_talk import small_talk
-from playact.engine import Completion, CompletionRequest, Dialog, ToolCall, Turn, generator
+from playact.engine import Completion, CompletionRequest, Context, Dialog, ToolCall, Turn, generator
 from playact.engine.performance import Playable
 
 __all__ = ["backend", "scenarios"]
@@ -118,7 +118,7 @@ def generated() -> list[Playable]:
     """What generators have a run play, without their second attempts."""
     table = Population([{"gender": "female", "count": 2}, {"gender": "male", "age": "{20-30}", "count": 1}])
     people = PersonaGenerator(Persona(language="English"), ["name", "role", "age"]).set(age="{18-80}")
-    places: ContextGenerator = ContextGenerator(generated_attributes=["location", "environment"])
+    places: ContextGenerator[Context] = ContextGenerator(generated_attributes=["location", "environment"])
     source = Dialog(
         id="source",
         turns=[
