@@ -122,7 +122,10 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="PATH", default="-", help="a file, or a folder of datasets; - is the default")
     parser.add_argument("--overwrite", action="store_true", help="replace PATH when it is there already")
     parser.add_argument(
-        "--assistant", metavar="WHO", help='whose words are to be learnt: a name, a place as in "#2" (default), or each'
+        "--assistant",
+        metavar="WHO",
+        help='whose words are to be learnt: a name, a place as in "#2" (the default of openai, sharegpt and chatml), or '
+        "each; with it parquet and datasets have messages beside the turns",
     )
     parser.add_argument(
         "--system", metavar="TEXT", help="what the assistant is told: persona (default), none, or this text"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
+from ..engine.dialog import Dialog
 from ..engine.errors import SetupError
 from ..engine.exports import ChatText, Export, ExportTally, Format, Perspective, Source
 from ..engine.reading import is_journal, read_dialogs
@@ -15,6 +17,7 @@ from ..engine.wording import counted, is_or_are
 from .dataset_file import DatasetFile, refuse_journal
 from .export_progress import ExportProgress
 from .journal_source import journal_source
+from .source import none_in
 
 __all__ = ["FORMATS", "ExportCommand"]
 
@@ -45,7 +48,7 @@ class ExportCommand:
     template: Callable[[str | None], ChatText]
 
     def run(self) -> int:
-        """Raises `SetupError` for what the user must put right, and when there is nothing to write."""
+        """Raises `SetupError` for what the user must put right, and when there is no dialog to write."""
         if self.format is None:
             self.format = _BY_ENDING.get(Path(self.out).suffix.lower(), "jsonl")
         self._refuse_what_does_not_fit()
@@ -60,20 +63,29 @@ class ExportCommand:
 
     def _write_lines(self, progress: ExportProgress) -> int:
         """All dialogs, as they are: one that failed is a line that says why."""
+        dialogs = progress.through(self._dialogs())
         with DatasetFile(self.out, overwrites=self.overwrites, journals=[self.source]) as file:
-            for dialog in progress.through(read_dialogs(self.source)):
+            for dialog in dialogs:
                 file.write(dialog)
         progress.close()
-        print(f"{file.dialogs or 'no'} dialogs are in {file.name}", file=sys.stderr)
+        print(f"{counted(file.dialogs, 'dialog')} {is_or_are(file.dialogs)} in {file.name}", file=sys.stderr)
         return 0
+
+    def _dialogs(self) -> Iterator[Dialog]:
+        """Raises `SetupError` at once when there is none, so that no file is made for nothing."""
+        dialogs = read_dialogs(self.source)
+        for first in dialogs:
+            return chain([first], dialogs)
+        raise SetupError(none_in(self.source))
 
     def _export(self, progress: ExportProgress, source: Source) -> int:
         try:
             file = Export(self.out, **self._options(), source=source)
         except ValueError as error:
             raise SetupError(str(error)) from error
+        dialogs = progress.through(self._dialogs())
         with file:
-            for dialog in progress.through(read_dialogs(self.source)):
+            for dialog in dialogs:
                 file.write(dialog)
         progress.close()
         if not self.is_quiet:
@@ -110,7 +122,10 @@ class ExportCommand:
             if is_asked and self.format in _PLAIN:
                 raise SetupError(f"{option} is for chats; say --format openai, sharegpt, chatml, parquet or datasets")
             if is_asked and self.format in ("parquet", "datasets") and self.assistant is None:
-                raise SetupError(f"{option} is for the column of messages; say whose with --assistant")
+                raise SetupError(
+                    f"{option} is for the messages, which {self.format} has beside the turns when --assistant says "
+                    "whose words are to be learnt"
+                )
         if self.tokenizer is not None and self.format != "chatml":
             raise SetupError("--tokenizer is for --format chatml")
         if self.keeps_failed and self.format == "jsonl":

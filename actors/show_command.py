@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..engine.errors import SetupError
-from .source import chosen
+from .source import chosen, none_in
 
 __all__ = ["show"]
 
@@ -17,7 +17,7 @@ def show(file: Path, wanted: str | None, *, is_all: bool) -> int:
         dialog.print(all=is_all)
         shown += 1
     if not shown and wanted is None:
-        raise SetupError(f"{file} holds no dialogs")
+        raise SetupError(none_in(file))
     if not shown:
         raise SetupError(f"{file} has no dialog {wanted!r}; say an id, the beginning of one, or a line's number")
     return 0

@@ -12,7 +12,7 @@ from ..engine.journal.file import JournalFile
 from ..engine.program.archive import dialogs_in
 from ..engine.reading import is_journal, read_dialogs
 
-__all__ = ["chosen", "number_of"]
+__all__ = ["chosen", "none_in", "number_of"]
 
 _ID_DIGITS = 8  # as many as an id's first group has; fewer digits are a number
 
@@ -37,6 +37,13 @@ def number_of(journal: Path, wanted: str) -> int:
         what = "no dialog that is over and goes by" if not numbers else f"{len(numbers)} dialogs that go by"
         raise SetupError(f"{journal} has {what} {wanted!r}; say an id, the beginning of one, or a number")
     return numbers[0]
+
+
+def none_in(path: Path) -> str:
+    """What is said of a file or a journal that has no dialog to give, and why."""
+    if path.is_dir() or not is_journal(path):
+        return f"{path} holds no dialogs"
+    return f"{path} holds no dialog that is over; see how far its run is: playact status {path}"
 
 
 def _numbers(journal: Path, wanted: str) -> list[int]:

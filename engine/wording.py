@@ -1,11 +1,11 @@
-"""Numbers and lists as a person reads them."""
+"""Numbers, lists and facts as a person reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-__all__ = ["counted", "dollars", "is_or_are", "listed"]
+__all__ = ["counted", "dollars", "is_or_are", "listed", "sentences"]
 
 
 def counted(number: object, noun: str) -> str:
@@ -21,6 +21,12 @@ def is_or_are(number: object) -> str:
 def listed(names: Sequence[str]) -> str:
     """ "Bob, Eve and Zoë" """
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
+
+
+def sentences(opening: str, facts: Mapping[str, object]) -> str:
+    """ "You are Alice. Role: barista. Personality: friendly." """
+    said = (f"{key.replace('_', ' ').capitalize()}: {value}" for key, value in facts.items())
+    return " ".join(part if part[-1] in ".!?" else f"{part}." for part in (opening, *said) if part)
 
 
 def dollars(usd: float) -> str:

@@ -11,8 +11,8 @@ from jinja2 import FunctionLoader, StrictUndefined, TemplateNotFound, TemplateSy
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...engine.errors import PromptInvalid
+from ...engine.wording import listed, sentences
 from .prompts import SUFFIX, Prompts, packaged_text
-from .wording import listed, sentences, without
 
 __all__ = ["check", "rendered"]
 
@@ -55,8 +55,12 @@ def _new_environment(find: Callable[[str], _Found | None]) -> ImmutableSandboxed
         auto_reload=False,
     )
     environment.globals = {"range": environment.globals["range"], "sentences": sentences}
-    environment.filters |= {"listed": listed, "without": without}
+    environment.filters |= {"listed": listed, "without": _without}
     return environment
+
+
+def _without(facts: Mapping[str, object], *names: str) -> dict[str, object]:
+    return {name: value for name, value in facts.items() if name not in names}
 
 
 def _find(prompts: Prompts, name: str) -> _Found | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ..dialog import Dialog
 from ..dialog.jsonable import jsonable
-from ..wording import listed
+from ..wording import listed, sentences
 
 __all__ = ["setting_of"]
 
@@ -21,32 +21,29 @@ def setting_of(dialog: Dialog, name: str, others: Sequence[str]) -> str:
         del persona["name"]
     if persona.get("language") == "English":  # the default, and the language of these words
         del persona["language"]
-    parts = [_sentences(f"You are {name}", persona)]
+    parts = [sentences(f"You are {name}", persona)]
     meeting = f"You are talking with {listed(others)}" if others else "You are alone"
     if isinstance(dialog.context, str):
         parts.append(f"{meeting}. The situation: {dialog.context}")
     else:
-        parts.append(_sentences(meeting, _facts(dialog.context)))
+        parts.append(sentences(meeting, _facts(dialog.context)))
     if isinstance(dialog.scenario, str):
         parts.append(dialog.scenario)
     elif dialog.scenario:
-        parts.append(_sentences("", _facts(dialog.scenario)))
+        parts.append(sentences("", _facts(dialog.scenario)))
     return "\n".join(part for part in parts if part)
 
 
-def _facts(value: object) -> dict[str, object]:
+def _facts(value: object) -> dict[str, str]:
+    """What is said of it, as text."""
     if isinstance(value, BaseModel):
         value = jsonable(value)
     if isinstance(value, str):
         return {"persona": value}
     if not isinstance(value, Mapping):
         return {}
-    return {str(key): each for key, each in value.items() if each not in (None, "", [], {}) and key != "_metadata"}
-
-
-def _sentences(opening: str, facts: Mapping[str, object]) -> str:
-    said = (f"{key.replace('_', ' ').strip().capitalize()}: {_said(value)}" for key, value in facts.items())
-    return " ".join(part if part[-1] in ".!?" else f"{part}." for part in (opening, *said) if part)
+    known = ((str(key), each) for key, each in value.items() if key != "_metadata")
+    return {key: _said(each) for key, each in known if each not in (None, "", [], {})}
 
 
 def _said(value: object) -> str:

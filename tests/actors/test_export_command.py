@@ -80,6 +80,58 @@ def test_a_file_that_is_there_is_written_over_only_when_that_is_said(
     assert len(lines(journal.with_name("chats.jsonl"))) == 3
 
 
+@pytest.mark.parametrize("format", ["jsonl", "openai", "csv", "txt"])
+def test_a_file_without_dialogs_has_nothing_to_export_just_as_it_has_nothing_to_show(
+    tmp_path: Path, format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "none.jsonl", tmp_path / "out"
+    source.touch()
+
+    codes = [
+        exit_code(["show", str(source)]),
+        exit_code(["export", str(source), "--format", format, "--out", str(out)]),
+    ]
+
+    assert codes == [2, 2]
+    assert capsys.readouterr().err == f"playact: {source} holds no dialogs\n" * 2
+    assert not out.exists()
+
+
+def test_a_journal_of_which_no_dialog_is_over_is_told_and_what_to_do(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = journal.with_name("begun.db")
+    main(["run", "cafe.yaml", "--model", "scripted", "--journal", str(begun), "--budget", "calls=1", "--quiet"])
+    capsys.readouterr()
+
+    codes = [exit_code(["show", str(begun)]), exit_code(["export", str(begun)])]
+
+    assert codes == [2, 2]
+    told = f"playact: {begun} holds no dialog that is over; see how far its run is: playact status {begun}\n"
+    assert capsys.readouterr().err == told * 2
+
+
+def test_a_table_always_has_turns_and_messages_when_it_is_told_whose(journal: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    assert main(["export", str(journal), "--out", "plain.parquet"]) == 0
+    assert main(["export", str(journal), "--out", "chats.parquet", "--assistant", "Ana"]) == 0
+
+    plain, chats = (parquet.read_schema(journal.with_name(name)).names for name in ("plain.parquet", "chats.parquet"))
+    assert "turns" in plain
+    assert set(chats) - set(plain) == {"assistant", "messages"}
+
+
+def test_what_shapes_messages_is_refused_for_a_table_without_them(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(["export", str(journal), "--out", "x.parquet", "--thoughts"]) == 2
+
+    assert "--thoughts is for the messages, which parquet has beside the turns when --assistant says whose" in (
+        capsys.readouterr().err
+    )
+
+
 def exit_code(arguments: list[str]) -> int:
     try:
         return main(arguments)
