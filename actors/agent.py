@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
+from difflib import get_close_matches
 from json import dumps, loads
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
@@ -31,6 +32,7 @@ from .flaws import Manners
 from .mcp_server import MCPServer
 from .orchestrators import Orchestrator, orchestrators_by_name
 from .personas.named import WrittenPersona, persona_from
+from .problem import inside, problem
 from .prompts import PACKAGED, RESPONSE_DETAILS, Prompts, prompts_of
 from .speech.channel import OwnChannels
 from .tools import Toolbox
@@ -62,30 +64,37 @@ def _several(value: Any) -> tuple[Any, ...]:
 
 
 def _orchestrators(value: Any) -> tuple[Orchestrator, ...]:
-    return tuple(_orchestrator(each) for each in _several(value))
+    return tuple(_orchestrator(place, each) for place, each in enumerate(_several(value)))
 
 
-def _orchestrator(value: Any) -> Orchestrator:
+def _orchestrator(place: int, value: Any) -> Orchestrator:
     if isinstance(value, Orchestrator):
         return value
     known = orchestrators_by_name()
     if isinstance(value, dict) and len(value) == 1:
         (name, parameters), *_ = value.items()
         if name in known and isinstance(parameters, dict):
-            return known[name](**parameters)
-    raise ValueError(
+            try:
+                return known[name](**parameters)
+            except ValidationError as error:
+                raise inside(error, place, name) from error
+        by_short = {each.removesuffix("Orchestrator"): each for each in known} | {each: each for each in known}
+        if name not in known and (close := get_close_matches(str(name), by_short, 1)):
+            raise problem(f"unknown orchestrator `{name}`; did you mean `{by_short[close[0]]}`?", place, name)
+    raise problem(
         f"an orchestrator is one of {', '.join(known)} with its parameters, as in LengthOrchestrator: {{max: 8}}, "
-        "or an object of a class of your own that extends Orchestrator"
+        "or an object of a class of your own that extends Orchestrator",
+        place,
     )
 
 
 def _tools(value: Any) -> tuple[Any, ...]:
-    tools = tuple(_tool(each) for each in _several(value))
+    tools = tuple(_tool(place, each) for place, each in enumerate(_several(value)))
     Toolbox(tools)  # raises ValueError for what no model can call
     return tools
 
 
-def _tool(value: Any) -> Any:
+def _tool(place: int, value: Any) -> Any:
     """A function, or a server, also as a scenario file names one; code is never looked up by a name."""
     if callable(value) or isinstance(value, MCPServer):
         return value
@@ -93,10 +102,8 @@ def _tool(value: Any) -> Any:
         try:
             return MCPServer(**value["mcp"])
         except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            where = ".".join(map(str, ("mcp", *problem["loc"])))
-            raise ValueError(f"{where}: {problem['msg'].removeprefix('Value error, ')}") from error
-    raise ValueError('a tool is a Python function, or {mcp: {command: [...]}} or {mcp: {url: "http://..."}}')
+            raise inside(error, place, "mcp") from error
+    raise problem('a tool is a Python function, or {mcp: {command: [...]}} or {mcp: {url: "http://..."}}', place)
 
 
 def _form(value: Any) -> Any:

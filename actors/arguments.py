@@ -124,8 +124,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--assistant",
         metavar="WHO",
-        help='whose words are to be learnt: a name, a place as in "#2" (the default of openai, sharegpt and chatml), or '
-        "each; with it parquet and datasets have messages beside the turns",
+        help='whose words are to be learnt: a name, a place as in "#2" (the default for chats), or each; with it '
+        "parquet and datasets have messages beside the turns",
     )
     parser.add_argument(
         "--system", metavar="TEXT", help="what the assistant is told: persona (default), none, or this text"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable
 from functools import cached_property, partial
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation, ValidationError, model_validator
 
 from ..engine.actor import ActorRef
 from ..engine.attributes import AttributeModel
@@ -18,6 +18,7 @@ from .agent import Agent
 from .flaws import Manners, Watch
 from .orchestrators import Conclude, OrchestratorActor, concludes, is_concluded
 from .player import AgentActor, Part
+from .problem import inside, problem
 from .prompts import PACKAGED, Prompts, prompts_of
 from .seats import Cast, HumanSeat, ProxyAgent
 from .speech import Manner
@@ -55,7 +56,7 @@ class Scenario(BaseModel):
 
     cast: Cast
     context: Context | str | None = None
-    max_turns: Annotated[int, Field(ge=1)] = 100
+    max_turns: Annotated[int, Field(ge=1, lt=2**63)] = 100
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     prompts: Annotated[SkipValidation[Prompts], BeforeValidator(prompts_of)] = PACKAGED
     turn_policy: Annotated[TurnPolicy, SkipValidation(), BeforeValidator(policy_of)] = RoundRobin()
@@ -138,15 +139,24 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _suits_the_cast(self) -> Self:
-        for rule in (self.turn_policy, self.asides, self.hearing):
+        rules = {"turn_policy": self.turn_policy, "asides": self.asides, "hearing": self.hearing}
+        for field, rule in rules.items():
             if type(rule) not in (RoundRobin, type(None)) and isinstance(rule, Particular):
-                rule.check(self.names)
-        for agent in self.cast:
+                self._check(field, rule)
+        for place, agent in enumerate(self.cast):
             if self.turn_form == "json" and agent.response_schema is not None:
-                raise ValueError(
-                    f"{agent.own_name} has a response_schema, so its turns cannot have the form of turn_form"
-                )
+                told = f"{agent.own_name} has a response_schema, so its turns cannot have the form of turn_form"
+                raise problem(told, "cast", place, "response_schema")
         return self
+
+    def _check(self, field: str, rule: Particular) -> None:
+        """Raises pydantic's `ValidationError`, with the place."""
+        try:
+            rule.check(self.names)
+        except ValidationError as error:
+            raise inside(error, field) from error
+        except ValueError as error:
+            raise problem(str(error), field) from error
 
     @cached_property
     def _have_last_word(self) -> frozenset[str]:

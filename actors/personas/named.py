@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema
 
 from ...engine.attribute_classes import class_named, classes_of
 from ...engine.attributes import AttributeModel, in_words, words_of
 from ...engine.dialog import Context
 from ...engine.errors import SetupError
+from ..problem import inside, problem
 from . import PERSONAS, Persona
 
 __all__ = ["WrittenPersona", "persona_class", "persona_from", "personas_by_name", "role_of", "said_of"]
@@ -50,6 +51,10 @@ def persona_from(value: Any) -> Any:
         ((name, fields),) = value.items()
         if name in personas_by_name() or (name not in Persona.model_fields and isinstance(fields, Mapping)):
             return _of_class(name, {} if fields is None else fields)
+    if "class" in value:
+        raise problem(
+            "the class of a persona is the key that its fields stand under, as in `Doctor: {name: Ana}`", "class"
+        )
     return Persona.model_validate(value)
 
 
@@ -111,31 +116,13 @@ def _as_written(value: Mapping[str, Any]) -> Any:
         is_named = isinstance(metadata, Mapping) and metadata.get("className")
         return persona_from(AttributeModel.from_dict(value)) if is_named else Persona.from_dict(value)
     except SetupError as error:
-        raise _problem(error, "_metadata") from error
+        raise problem(str(error), "_metadata") from error
 
 
 def _of_class(name: str, fields: Any) -> AttributeModel:
     try:
         return persona_class(name).model_validate(fields)
     except ValidationError as error:
-        raise _inside(name, error) from error
+        raise inside(error, name) from error
     except SetupError as error:
-        raise _problem(error, name) from error
-
-
-def _inside(name: str, error: ValidationError) -> ValidationError:
-    """The same problems, each with the name of the class in its place, so that its line can be found."""
-    problems = [
-        InitErrorDetails(
-            type=PydanticCustomError(each["type"], each["msg"]),
-            loc=(name, *each["loc"]),
-            input=each["input"],
-        )
-        for each in error.errors(include_url=False)
-    ]
-    return ValidationError.from_exception_data(name, problems)
-
-
-def _problem(error: SetupError, place: str) -> ValidationError:
-    told = PydanticCustomError("unknown_persona", str(error))
-    return ValidationError.from_exception_data("persona", [InitErrorDetails(type=told, loc=(place,), input=None)])
+        raise problem(str(error), name) from error

@@ -40,6 +40,19 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _WHOLE = re.compile(r"[-+]?[0-9]{1,4000}|0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
+# What PyYAML says is about its parts; what a person can do is about the text.
+_IN_OTHER_WORDS = {
+    "expected ',' or ']'": "the [ of line {line} is not closed by a ] before this",
+    "expected ',' or '}'": "the {{ of line {line} is not closed by a }} before this",
+    "unexpected end of stream": "the text whose quotes begin in line {line} has none at its end",
+    "mapping values are not allowed": "a text with `: ` in it needs quotes, and keys of one block are indented alike",
+    "could not find expected ':'": "a key needs a colon and a space after it, as in `name: Ana`",
+    "did not find expected key": "keys of one block are indented alike, and a text with brackets needs quotes",
+    "expected '-' indicator": "items of a list begin with `- `, and all are indented alike",
+    "alphabetic or numeric character": "a text that begins with & or * needs quotes",
+    "unknown escape character": "within double quotes a \\ is written twice; within single quotes once",
+}
+
 
 @dataclass(slots=True)
 class Node:
@@ -114,7 +127,8 @@ class Document:
                 raise FileInvalid(str(path), line, f"is nested more than {_DEEPEST} deep here") from error
             raise FileInvalid(str(path), line, f"is not YAML: {_yaml_problem(error, text)}") from error
         except yaml.YAMLError as error:
-            raise FileInvalid(str(path), None, f"is not YAML: {str(error).splitlines()[0]}") from error
+            line = text.count("\n", 0, error.position) + 1 if isinstance(error, yaml.reader.ReaderError) else None
+            raise FileInvalid(str(path), line, f"is not YAML: {str(error).splitlines()[0]}") from error
 
     def _root(self) -> Node | None:
         root, documents = None, 0
@@ -252,6 +266,9 @@ def _text(path: Path) -> str:
 
 def _yaml_problem(error: yaml.MarkedYAMLError, text: str) -> str:
     problem = error.problem or str(error)
+    for said, told in _IN_OTHER_WORDS.items():
+        if said in problem:
+            return told.format(line=error.context_mark.line + 1 if error.context_mark else "?")
     if error.problem_mark is None or "cannot start any token" not in problem:
         return problem
     character = text[error.problem_mark.index : error.problem_mark.index + 1]

@@ -25,6 +25,7 @@ def forms_of(playbill: type, definitions: JSON, form_of: FormOf) -> Iterator[tup
     yield Agent, "orchestrators", _one_or_more(named)
     yield Agent, "tools", _one_or_more(only("mcp", form_of(MCPServer, definitions)))
     seats = [form_of(kind, definitions) for kind in (HumanSeat, ProxyAgent)]
+    definitions["ProxyAgent"]["required"] = ["url"]
     seated = [{"const": "human"}, *(only(name, form) for name, form in zip(("human", "proxy"), seats, strict=True))]
     agents = {"anyOf": [form_of(Agent, definitions), *seated]}
     yield playbill, "cast", {"type": "array", "items": agents, "minItems": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from ...engine.completion import Parameters
 from ...engine.errors import SetupError
+from ..problem import problem
 
 if TYPE_CHECKING:
     from ..generators import AttributeModelGenerator, Population
@@ -24,7 +26,7 @@ _MOST = 1_000_000  # they are all there before the first dialog begins
 _STAND_IN = "something that a model is to write"
 
 
-class _Generated(BaseModel):
+class _Generated(BaseModel, ABC):
     """What is generated before the dialogs begin, which take it in turn.
 
     n: how many; else as many as the counts of the population come to, or as there are dialogs.
@@ -62,22 +64,45 @@ class _Generated(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:
-        """Raises ValueError for rules and quotas that come to nothing."""
+        """Raises pydantic's `ValidationError`, with the place, for rules and quotas that come to nothing."""
         for name, rule in self.rules.items():
             if isinstance(rule, Mapping) and list(rule.values()) in ([None], []):
                 written = "{" + "".join(rule) + "}"
-                raise ValueError(f"the rule for {name} needs quotes, as in '{written}'")
+                raise problem(f"the rule for {name} needs quotes, as in '{written}'", "rules", name)
         try:
-            blueprint = self.generator().blueprint
-            for quota in self.quotas() or ():
-                blueprint.draft(quota.attributes)
-        except SetupError as error:
-            raise ValueError(str(error)) from error
+            self._try_out()
+        except (SetupError, ValueError) as error:
+            raise problem(str(error), *self._culprit()) from error
         return self
 
+    def _try_out(self) -> None:
+        """Raises what making one of each would."""
+        blueprint = self.generator().blueprint
+        for quota in self.quotas() or ():
+            blueprint.draft(quota.attributes)
+
+    def _culprit(self) -> tuple[int | str, ...]:
+        """Where the one thing is that cannot be made even alone; () when it is how several go together."""
+        rows = self.population if isinstance(self.population, list) else []
+        tried: list[tuple[tuple[int | str, ...], dict[str, Any]]] = [
+            (("class",), {}),
+            (("generated_attributes",), {"generated_attributes": self.generated_attributes}),
+            *((("rules", name), {"rules": {name: rule}}) for name, rule in self.rules.items()),
+            *((("given", name), {"given": {name: value}}) for name, value in self.given.items()),
+            *((("population", place), {"population": [row]}) for place, row in enumerate(rows)),
+            (("population",), {"population": self.population}),
+        ]
+        bare: dict[str, Any] = {"rules": {}, "given": {}, "population": None, "generated_attributes": "all"}
+        for place, part in tried:
+            try:
+                self.model_copy(update=bare | part)._try_out()
+            except (SetupError, ValueError):
+                return place
+        return ()
+
+    @abstractmethod
     def generator(self) -> AttributeModelGenerator[Any]:
         """Raises ValueError and `SetupError` for what cannot be generated."""
-        raise NotImplementedError
 
     def quotas(self) -> Population | None:
         """Raises ValueError."""

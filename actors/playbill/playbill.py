@@ -20,6 +20,8 @@ from .seats import Seats
 
 __all__ = ["Playbill"]
 
+_MOST = 2**63 - 1  # a list has no more, nor a journal's numbers
+
 
 class Playbill(Scenario):
     """A scenario and how often to play it.
@@ -34,11 +36,11 @@ class Playbill(Scenario):
     concurrency: how many dialogs are live at once.
     """
 
-    dialogs: Annotated[int, Field(ge=1)] = 1
+    dialogs: Annotated[int, Field(ge=1, le=_MOST)] = 1
     contexts: tuple[Context | str, ...] = ()
     model: str | None = None
     model_parameters: Parameters = Parameters()
-    concurrency: Annotated[int, Field(ge=1)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=_MOST)] | None = None
 
     _seats: Seats = PrivateAttr(default_factory=Seats)
     _people: Mapping[int, Sequence[Any]] = PrivateAttr(default_factory=dict)
@@ -51,8 +53,9 @@ class Playbill(Scenario):
         """
         root = Document.read(path)
         if root is None or not isinstance(root.content, dict):
+            line = None if root is None else root.line
             raise FileInvalid(
-                str(path), None, "holds no scenario; it needs at least `cast`, a list of two agents or more"
+                str(path), line, "holds no scenario; it needs at least `cast`, a list of two agents or more"
             )
         try:
             return cls.model_validate(root.value, context={"folder": path.parent})

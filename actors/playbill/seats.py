@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from ..problem import inside
 from .generated import GeneratedContexts, GeneratedPersonas
 
 __all__ = ["Seats"]
@@ -59,12 +59,4 @@ def _checked(kind: Any, value: Any, place: tuple[int | str, ...], context: Any) 
     try:
         return kind.model_validate({} if value is None else value, context=context)
     except ValidationError as error:
-        problems = [
-            InitErrorDetails(
-                type=PydanticCustomError(each["type"], "{told}", {"told": each["msg"]}),
-                loc=(*place, *each["loc"]),
-                input=each["input"],
-            )
-            for each in error.errors(include_url=False)
-        ]
-        raise ValidationError.from_exception_data(kind.__name__, problems) from error
+        raise inside(error, *place) from error

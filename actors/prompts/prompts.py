@@ -13,6 +13,7 @@ from pydantic import ValidationInfo
 
 from ...engine.digest import versions_of
 from ...engine.errors import PromptInvalid
+from ..problem import problem
 
 __all__ = ["PACKAGED", "SUFFIX", "Prompts", "packaged_names", "packaged_text", "prompts_of"]
 
@@ -120,7 +121,7 @@ def prompts_of(value: Any, info: ValidationInfo) -> Prompts:
     try:
         return PACKAGED if value is None else Prompts.of(value, base=(info.context or {}).get("folder"))
     except PromptInvalid as error:
-        raise ValueError(str(error)) from error
+        raise problem(str(error), error.name) from error
 
 
 @lru_cache(maxsize=1)

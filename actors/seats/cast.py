@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError
 
 from ..agent import Agent
+from ..problem import inside, problem
 from .human_seat import HumanSeat
 from .proxy_agent import ProxyAgent
 
@@ -16,23 +17,27 @@ _SEATS: dict[str, Any] = {"human": HumanSeat, "proxy": ProxyAgent}
 
 
 def _seated(value: Any) -> Any:
-    return tuple(_seat(each) for each in value) if isinstance(value, list | tuple) else value
+    return tuple(_seat(place, each) for place, each in enumerate(value)) if isinstance(value, list | tuple) else value
 
 
-def _seat(value: Any) -> Any:
+def _seat(place: int, value: Any) -> Any:
     """`human`, or `{human: {name: Ida}}`, or `{proxy: {url: ...}}`; anything else is an agent's."""
     content = {value: {}} if isinstance(value, str) else value
+    if not isinstance(content, dict | Agent):
+        raise problem("a seat is an agent's, as in {name: Ana}, or `human`, or {proxy: {url: ...}}", place)
     if not isinstance(content, dict) or len(content) != 1:
         return value
     ((kind, fields),) = content.items()
-    if kind not in _SEATS or not isinstance(fields, dict | None):
+    if isinstance(value, str) and kind not in _SEATS:
+        raise problem(f"a seat is {{name: {kind}}}, where that is an agent's name, or `human`", place)
+    if kind not in _SEATS:
         return value
+    if not isinstance(fields, dict | None):
+        raise problem("takes keys with values, as in {human: {name: Ida}}", place, kind)
     try:
         return _SEATS[kind](**(fields or {}))
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, (kind, *problem["loc"])))
-        raise ValueError(f"`{where}`: {problem['msg'].removeprefix('Value error, ')}") from error
+        raise inside(error, place, kind) from error
 
 
 Cast = Annotated[tuple[Agent, ...], Field(min_length=2), BeforeValidator(_seated)]

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from ..problem import problem
+
 __all__ = ["Asides", "AsidesAllowed"]
 
 
@@ -34,9 +36,11 @@ class Asides:
 
     def check(self, cast: Sequence[str]) -> None:
         """Raises ValueError when it names somebody who is not in the cast."""
-        for name in {name for group in self.between for name in group}:
-            if name not in cast:
-                raise ValueError(f"asides are between the cast, {', '.join(cast)}; {name!r} is not one of them")
+        for place, group in enumerate(self.between):
+            for name in group:
+                if name not in cast:
+                    told = f"asides are between the cast, {', '.join(cast)}; {name!r} is not one of them"
+                    raise problem(told, "between", place)
 
 
 def _asides(value: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ...engine.said import ACTION, SPEECH
+from ..problem import problem
 
 __all__ = ["Channel", "Channels", "OwnChannels"]
 
@@ -66,6 +68,9 @@ def _channels(value: Any) -> Any:
         return None
     several = value if isinstance(value, list | tuple) else (value,)
     made = tuple({"name": each} if isinstance(each, str) else each for each in several)
+    for place, each in enumerate(made):
+        if not isinstance(each, Channel | Mapping):
+            raise problem("a channel is a name, as in action, or {name: action, max_chars: 80}", place)
     names = [each.name if isinstance(each, Channel) else dict(each).get("name") for each in made]
     if len(set(names)) < len(names):
         raise ValueError(f"a channel is declared twice among {', '.join(map(str, names))}")

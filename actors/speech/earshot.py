@@ -8,6 +8,8 @@ from typing import Annotated, Any, Protocol
 from pydantic import BeforeValidator, ConfigDict, SkipValidation
 from pydantic.dataclasses import dataclass
 
+from ..problem import problem
+
 __all__ = ["Earshot", "Hearing", "HearingRule"]
 
 
@@ -32,7 +34,7 @@ class Earshot:
         """Raises ValueError when it names somebody who is not in the cast."""
         for name in {*self.of, *(name for names in self.of.values() for name in names)}:
             if name not in cast:
-                raise ValueError(f"who hears whom is about the cast, {', '.join(cast)}; {name!r} is not one of them")
+                raise problem(f"who hears whom is about the cast, {', '.join(cast)}; {name!r} is not one of them", name)
 
 
 def _rule(value: Any) -> Any:

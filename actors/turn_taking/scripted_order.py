@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ...engine.dialog import Dialog
+from ..problem import problem
 from .turn_policy import CHECKED
 
 __all__ = ["ScriptedOrder"]
@@ -28,6 +29,7 @@ class ScriptedOrder:
         return cast.index(self.order[turn % len(self.order)])
 
     def check(self, cast: Sequence[str]) -> None:
-        for name in self.order:
+        for place, name in enumerate(self.order):
             if name not in cast:
-                raise ValueError(f"ScriptedOrder names {name!r}, who is not in the cast: {', '.join(cast)}")
+                told = f"ScriptedOrder names {name!r}, who is not in the cast: {', '.join(cast)}"
+                raise problem(told, "ScriptedOrder", "order", place)

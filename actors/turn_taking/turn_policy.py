@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import ConfigDict, ValidationError
 
 from ...engine.dialog import Dialog
+from ..problem import inside, problem
 
 if TYPE_CHECKING:
     from ...engine.performance import Performance
@@ -62,20 +64,20 @@ def policies_by_name() -> dict[str, Any]:
 
 
 def policy_of(value: Any) -> Any:
-    """A policy as it is, or as a scenario file names one. Raises ValueError for what is none."""
+    """A policy as it is, or as a scenario file names one. Raises ValueError for what is none, with the place inside."""
     if hasattr(value, "next_speaker"):
         return value
     known = policies_by_name()
     content = {value: {}} if isinstance(value, str) else value
     if isinstance(content, dict) and len(content) == 1:
         ((name, parameters),) = content.items()
+        if name not in known and (close := get_close_matches(str(name), known, 1)):
+            raise problem(f"unknown turn policy `{name}`; did you mean `{close[0]}`?", name)
         if name in known and isinstance(parameters, dict | None):
             try:
                 return known[name](**(parameters or {}))
             except ValidationError as error:
-                problem = error.errors(include_url=False)[0]
-                where = ".".join(map(str, (name, *problem["loc"])))
-                raise ValueError(f"`{where}`: {problem['msg'].removeprefix('Value error, ')}") from error
+                raise inside(error, name) from error
     raise ValueError(
         f"a turn policy is one of {', '.join(known)}, with its parameters as in WeightedRandom: {{weights: {{Ana: 2}}}}"
         ", or an object of yours with a method `next_speaker`"

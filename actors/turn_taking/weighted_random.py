@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from ...engine.dialog import Dialog
 from ...engine.seeds import generator
+from ..problem import problem
 from .turn_policy import CHECKED
 
 __all__ = ["WeightedRandom"]
@@ -38,7 +39,8 @@ class WeightedRandom:
     def check(self, cast: Sequence[str]) -> None:
         for name in self.weights:
             if name not in cast:
-                raise ValueError(f"WeightedRandom weighs {name!r}, who is not in the cast: {', '.join(cast)}")
+                told = f"WeightedRandom weighs {name!r}, who is not in the cast: {', '.join(cast)}"
+                raise problem(told, "WeightedRandom", "weights", name)
         speaking = [name for name in cast if self.weights.get(name, 1.0)]
         if len(speaking) < (1 if self.may_repeat else 2):
             raise ValueError("WeightedRandom leaves nobody to speak next: give more of the cast a weight above 0")

@@ -181,14 +181,30 @@ def test_a_forecast_and_a_trial_need_no_cast(tmp_path: Path, capsys: pytest.Capt
     ("change", "line", "reason"),
     [
         (("n: 4", "nn: 4"), 5, "unknown key `nn`; did you mean `n`?"),
-        (("n: 4", "n: 0"), 5, "cast[1].persona.generate.n: input should be greater than or equal to 1"),
-        (("{name: [", "{nmae: ["), 4, "cast[1].persona.generate: Persona has no attribute 'nmae'"),
-        (('"{20-29}"', "{20-29}"), 4, "cast[1].persona.generate: the rule for age needs quotes, as in '{20-29}'"),
-        (('"{20-29}"', '"{29-20}"'), 4, "cast[1].persona.generate: the range '{29-20}' for 'age' ends before"),
-        (("roles.txt", "rolls.txt"), 4, "cast[1].persona.generate: "),
-        (("n: 4", "class: Docter"), 4, "cast[1].persona.generate: "),
-        (("count: 3", "weight: 3"), 4, "cast[1].persona.generate: the rows of a population have counts, all of them"),
-        (("gender: female", "gendre: female"), 4, "cast[1].persona.generate: Persona has no attribute 'gendre'"),
+        (("n: 4", "n: 0"), 5, "cast[1].persona.generate.n: is at least 1"),
+        (("{name: [", "{nmae: ["), 8, "cast[1].persona.generate.rules.nmae: Persona has no attribute 'nmae'"),
+        (
+            ('"{20-29}"', "{20-29}"),
+            9,
+            "cast[1].persona.generate.rules.age: the rule for age needs quotes, as in '{20-29}'",
+        ),
+        (
+            ('"{20-29}"', '"{29-20}"'),
+            9,
+            "cast[1].persona.generate.rules.age: the range '{29-20}' for 'age' ends before",
+        ),
+        (("roles.txt", "rolls.txt"), 9, "cast[1].persona.generate.rules.role: "),
+        (("n: 4", "class: Docter"), 5, "cast[1].persona.generate.class: "),
+        (
+            ("count: 3", "weight: 3"),
+            4,
+            "cast[1].persona.generate.population: the rows of a population have counts, all of them",
+        ),
+        (
+            ("gender: female", "gendre: female"),
+            4,
+            "cast[1].persona.generate.population[0]: Persona has no attribute 'gendre'",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_generated_seat_is_told_with_its_line(

@@ -261,7 +261,7 @@ class TestSettings:
         [
             ("[{mcp: {}}]", "either a command"),
             ("[{mcp: {command: [x], url: 'http://x'}}]", "either a command"),
-            ("[{mcp: {command: [x], tiemout_s: 3}}]", r"mcp\.tiemout_s"),
+            ("[{mcp: {command: [x], tiemout_s: 3}}]", "unknown key `tiemout_s`; did you mean `timeout_s`"),
             ("[os.system]", "a tool is a Python function, or"),
         ],
     )

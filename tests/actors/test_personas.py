@@ -316,12 +316,12 @@ def test_a_scenario_file_may_hold_what_to_file_wrote(tmp_path: Path) -> None:
         (("Doctor:", "Docter:"), 3, "cast[0].persona.Docter: unknown persona `Docter`; did you mean `Doctor`?"),
         (("Doctor:", "Wizard:"), 3, "cast[0].persona.Wizard: unknown persona `Wizard`; known are Persona, Extended"),
         (("specialty:", "speciality:"), 5, "unknown key `speciality`; did you mean `specialty`?"),
-        (("skin", "[skin]"), 5, "cast[0].persona.Doctor.specialty: input should be a valid string"),
-        (("name: Ana", "name: {first: Ana}"), 4, "cast[0].persona.Doctor.name: input should be a valid string"),
+        (("skin", "[skin]"), 5, "cast[0].persona.Doctor.specialty: takes text"),
+        (("name: Ana", "name: {first: Ana}"), 4, "cast[0].persona.Doctor.name: takes text"),
         (("{name: Bob}", "{nam: Bob}"), 6, "unknown key `nam`; did you mean `name`?"),
-        (("{name: Bob}", "{name: [Bob]}"), 6, "cast[1].persona.name: input should be a valid string"),
+        (("{name: Bob}", "{name: [Bob]}"), 6, "cast[1].persona.name: takes text"),
         (("{name: Bob}", "{name: Bob, Nurse: {}}"), 6, "the key `Nurse` stands here"),
-        (("{name: Bob}", "Bob"), 6, "cast[1].persona: input should be a valid dictionary"),
+        (("{name: Bob}", "Bob"), 6, "cast[1].persona: takes keys with values"),
     ],
 )
 def test_what_is_wrong_in_a_persona_is_told_with_its_line(

@@ -112,10 +112,10 @@ def test_a_scenario_file_seats_people_and_systems(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seat", "problem"),
     [
-        ("{human: {nmae: Ida}}", "`human.nmae`: Unexpected keyword argument"),
-        ("{human: 5}", "the key `human` stands here with what it does not take"),
+        ("{human: {nmae: Ida}}", "seats.yaml:3: unknown key `nmae`; did you mean `name`?"),
+        ("{human: 5}", "cast[1].human: takes keys with values"),
         ("{proxy: {url: localhost}}", "a ProxyAgent needs a url"),
-        ("{proxy: {url: 'http://x', api: soap}}", "`proxy.api`: Input should be 'json' or 'openai'"),
+        ("{proxy: {url: 'http://x', api: soap}}", "cast[1].proxy.api: is one of 'json' or 'openai'"),
     ],
 )
 def test_a_seat_that_is_none_is_told_with_its_line(seat: str, problem: str, tmp_path: Path) -> None:

@@ -288,9 +288,9 @@ async def test_a_policy_that_gives_no_place_of_the_cast_fails_its_dialog_and_say
         (ScriptedOrder(("Ana", "Dan")), "ScriptedOrder names 'Dan', who is not in the cast"),
         (AddressedByName(otherwise=ScriptedOrder(("Dan",))), "ScriptedOrder names 'Dan'"),
         (Moderator(otherwise=ScriptedOrder(("Dan",))), "ScriptedOrder names 'Dan'"),
-        ("Roundabout", "a turn policy is one of RoundRobin, WeightedRandom"),
-        ({"ScriptedOrder": {"order": []}}, "`ScriptedOrder.order`: Tuple should have at least 1 item"),
-        ({"WeightedRandom": {"weights": {"Ana": -1}}}, "`WeightedRandom.weights.Ana`: .*greater than or equal to 0"),
+        ("Anarchy", "a turn policy is one of RoundRobin, WeightedRandom"),
+        ({"ScriptedOrder": {"order": []}}, "ScriptedOrder.order\n.*Tuple should have at least 1 item"),
+        ({"WeightedRandom": {"weights": {"Ana": -1}}}, "WeightedRandom.weights.Ana\n.*greater than or equal to 0"),
     ],
 )
 def test_a_policy_that_does_not_suit_the_cast_is_refused(policy: object, problem: str) -> None:
@@ -324,5 +324,5 @@ def test_a_wrong_policy_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
         "cast: [{name: Ana}, {name: Ben}]\nturn_policy:\n  WeightedRandom: {wheights: {}}\n", encoding="utf-8"
     )
 
-    with pytest.raises(FileInvalid, match=r"party.yaml:2: turn_policy: `WeightedRandom.wheights`: Unexpected keyword"):
+    with pytest.raises(FileInvalid, match=r"party.yaml:3: unknown key `wheights`; did you mean `weights`?"):
         Playbill.from_file(path)
