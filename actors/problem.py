@@ -27,7 +27,7 @@ def inside(error: ValidationError, *place: Place) -> ValidationError:
 
 def _detail(kind: str, told: str, said: dict[str, object], place: tuple[Place, ...], value: object) -> InitErrorDetails:
     # The type stays what it is, for that tells what to say to a person; a message in braces would be a form to fill in.
-    type_ = PydanticCustomError(kind, "{told}", {**said, "told": told})  # type: ignore[arg-type]  # wants a literal
+    type_ = PydanticCustomError(kind, "{told}", {**said, "told": told})
     return InitErrorDetails(type=type_, loc=place, input=value)
 
 

@@ -32,7 +32,7 @@ def adviser(*lines: str) -> str:
 
 
 A_SCHEMA_CAN_TELL: dict[str, tuple[str, int, str]] = {
-    "no cast": ("max_turns: 5\n", 1, "cast: the key `cast` is missing"),
+    "no cast": ("max_turns: 5\n", 1, "the key `cast` is missing"),
     "a cast of one": ("cast: [{name: Ada}]\n", 1, "cast: needs at least 2, and has 1"),
     "a cast that is a word": ("cast: Ada\n", 1, "cast: takes a list, as in [one, two]"),
     "a seat that is empty": (seat("-"), 3, "cast[1]: a seat is an agent's, as in {name: Ana}, or `human`"),
