@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar, overload
 import anyio
 
 from ..engine.actor import ActorRef
-from ..engine.completion import Backend, Capabilities, Message
+from ..engine.completion import Backend, Capabilities, Message, Usage
 from ..engine.dialog import Context, Dialog, Ending, Event
 from ..engine.errors import DialogFailed, PlayactError, SetupError, SimulationClosed
 from ..engine.messages import Uttered
@@ -200,7 +200,11 @@ class Conversation:
 
     async def _foresee(self, performance: Performance, utterance: str) -> str:
         exchange, cue = self._exchange, Cue("lookahead", utterance, tuple(self._instructions))
-        return (await exchange.foresee(performance, self._agent, await exchange.cued(performance, lambda: cue))).text
+        foreseen = await exchange.foresee(performance, self._agent, await exchange.cued(performance, lambda: cue))
+        if (manner := exchange.part.manner) is None:
+            return foreseen.text
+        uttered = manner.uttered(foreseen.text, Usage())
+        return "" if uttered is None else heard(uttered.all_parts, self.partner)
 
     async def _leave(self, performance: Performance) -> None:
         await self._exchange.cued(performance, lambda: LEAVING)

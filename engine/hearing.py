@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .dialog import Event, Turn
 from .messages import Uttered
-from .said import SPEECH, Said, has_secrets, heard, parts_in
+from .said import SPEECH, Said, has_secrets, heard, hearers_in, parts_in
 
-__all__ = ["CHANNEL", "as_heard", "rows_of", "turn_of"]
+__all__ = ["CHANNEL", "as_heard", "rows_of", "turn_of", "uttered"]
 
 CHANNEL = "channel"  # the label of a row that tells of a part of a turn, which the row of the turn has too
 
@@ -16,6 +17,14 @@ CHANNEL = "channel"  # the label of a row that tells of a part of a turn, which 
 def turn_of(fact: Uttered) -> Turn:
     """What was said as a turn; a file keeps who hears it, and all its parts, as keys of their own."""
     return Turn.model_validate({"speaker": fact.agent, "text": fact.text, **_beside_text(fact)})
+
+
+def uttered(agent: str, text: str, more: Mapping[str, Any] | None) -> Uttered:
+    """What a turn, or its row, tells of; who heard it then does not hear more now, nor anybody else."""
+    if more is None or not has_secrets(more):
+        return Uttered(agent, text)
+    parts, heard_by = parts_in(text, more), hearers_in(more)
+    return Uttered(agent, text, heard_by=heard_by, parts=() if parts == (Said(SPEECH, text, heard_by),) else parts)
 
 
 def as_heard(turn: Turn, listener: str | None) -> Turn:

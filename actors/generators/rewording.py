@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,8 +12,10 @@ from ...engine.answer import Answer, answered
 from ...engine.completion import Backend, CompletionRequest, Message, Parameters, Usage
 from ...engine.dialog import Dialog, Ending, Event
 from ...engine.errors import ReplyInvalid
+from ...engine.hearing import CHANNEL, as_heard, uttered
 from ...engine.messages import Carried, Fact, Request, Uttered
 from ...engine.performance import Performance
+from ...engine.said import has_secrets
 from ...engine.seeds import derive
 from ...engine.structured import ReplySchema
 from .sampling import model_entry
@@ -29,6 +31,9 @@ _SYSTEM = (
 @dataclass(frozen=True, kw_only=True)
 class Rewording:
     """Never changes. target_speaker: whose turns are worded anew, everybody's when None; case does not count.
+
+    What not all hear is not shown to the model: turns with something of that kind in them, or of several parts, stay as
+    they are.
 
     turn_by_turn: one call for each turn, which small models are better at, instead of one for all.
     """
@@ -69,9 +74,10 @@ class Rewording:
 
     def is_meant(self, place: int) -> bool:
         """Whether the turn at this place is to be worded anew."""
-        if self.target_speaker is None:
-            return True
-        return (self.source.turns[place].speaker or "").casefold() == self.target_speaker.casefold()
+        turn = self.source.turns[place]
+        if has_secrets(turn.model_extra):
+            return False
+        return self.target_speaker is None or (turn.speaker or "").casefold() == self.target_speaker.casefold()
 
     def rows(self) -> list[list[Event]]:
         """The events that are no utterances: those before each turn, and those after the last."""
@@ -80,7 +86,7 @@ class Rewording:
         for event in self.source.events or ():
             if event.action == "utter":
                 place = min(place + 1, len(self.source))
-            else:
+            elif event.actionLabel != CHANNEL:  # which the turn tells of itself
                 rows[place].append(event)
         return rows
 
@@ -126,7 +132,12 @@ class Reworder(Actor):
         facts: tuple[Fact, ...] = ()
         usage = Usage()
         if meant:
-            lines = [f"[{meant.index(n) + 1}] {turn}" if n in meant else str(turn) for n, turn in enumerate(turns)]
+            shown = [(n, as_heard(turn, None)) for n, turn in enumerate(turns)]
+            lines = [
+                f"[{meant.index(n) + 1}] {turn}" if n in meant else str(turn)
+                for n, turn in shown
+                if turn.text or not has_secrets(turns[n].model_extra)
+            ]
             task = "\n".join(
                 (
                     "Reword the numbered turns of this dialog.",
@@ -150,8 +161,11 @@ class Reworder(Actor):
         turn = self._rewording.source.turns[place]
         if not self._rewording.is_meant(place):
             return self._turn(place, turn.text, Usage())
-        speakers = (before.speaker for before in self._rewording.source.turns)
-        lines = [f"{speaker}: {text}" for speaker, text in zip(speakers, self._texts, strict=False)]
+        lines = []
+        for before, text in zip(self._rewording.source.turns, self._texts, strict=False):
+            is_public = not has_secrets(before.model_extra)
+            if heard := text if is_public else as_heard(before, None).text:
+                lines.append(f"{before.speaker}: {heard}")
         before = ["This is the dialog so far:", *lines, ""] if lines else []
         task = "\n".join((*before, "Reword what is said next.", self._rewording.extra_instructions, "", str(turn)))
         answer = await self._answer(task, {"text": _TEXT}, attempt)
@@ -161,7 +175,8 @@ class Reworder(Actor):
         """A turn, with the events of the source that belong before it, and, for the last, behind it."""
         rows, turns = self._rewording.rows(), self._rewording.source.turns
         behind = rows[-1] if place == len(turns) - 1 else ()
-        own = Uttered(turns[place].speaker or "", text.strip() or text, usage)
+        turn = turns[place]
+        own = replace(uttered(turn.speaker or "", text.strip() or text, turn.model_extra), usage=usage)
         return [*map(_carried, rows[place]), own, *map(_carried, behind)]
 
     async def _answer(self, task: str, properties: dict[str, Any], attempt: int) -> Answer:

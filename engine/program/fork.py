@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..completion import Backend
 from ..dialog import Dialog, Ending, Event
-from ..hearing import CHANNEL
+from ..hearing import CHANNEL, uttered
 from ..journal.entry import encoded_fact, fact_of
 from ..messages import (
     DialogStarted,
@@ -23,7 +23,6 @@ from ..messages import (
     ToolReturned,
     Uttered,
 )
-from ..said import SPEECH, Said, has_secrets, hearers_in, parts_in
 from ..seeds import derive
 from .past import Past
 
@@ -82,7 +81,7 @@ class Fork:
     def past(self, dialog: Dialog, run: str, time: float) -> Past:
         """What the dialog has behind it when it begins. Who sits in the same place takes the other's part."""
         cast = tuple(dialog.personas or ())
-        names = dict(zip(self.cast, cast, strict=False))
+        names = _seated(self.cast, cast)
         facts: list[Fact] = [DialogStarted(cast, dialog.seed or 0)]
         facts += (_renamed(fact, names) for fact in self.facts)
         facts.append(Forked(self.parent, self.turn))
@@ -133,16 +132,8 @@ def _shared(fact: Fact) -> Shared:
 def _facts(dialog: Dialog) -> Iterator[Shared]:
     """The facts that a dialog's rows tell of; the turns alone where its rows do not tell of just these."""
     rows = [fact for event in dialog.events or () if (fact := _fact(event)) is not None]
-    said = [_uttered(turn.speaker or "", turn.text, turn.model_extra) for turn in dialog.turns]
+    said = [uttered(turn.speaker or "", turn.text, turn.model_extra) for turn in dialog.turns]
     yield from rows if [fact for fact in rows if isinstance(fact, Uttered)] == said else said
-
-
-def _uttered(agent: str, text: str, more: Mapping[str, Any] | None) -> Uttered:
-    """Who heard it then does not hear more now, nor does anybody else."""
-    if more is None or not has_secrets(more):
-        return Uttered(agent, text)
-    parts, heard_by = parts_in(text, more), hearers_in(more)
-    return Uttered(agent, text, heard_by=heard_by, parts=() if parts == (Said(SPEECH, text, heard_by),) else parts)
 
 
 def _renamed(fact: Shared, names: Mapping[str, str]) -> Shared:
@@ -150,6 +141,17 @@ def _renamed(fact: Shared, names: Mapping[str, str]) -> Shared:
         parts = tuple(part._replace(heard_by=_named(part.heard_by, names)) for part in fact.parts)
         fact = replace(fact, heard_by=_named(fact.heard_by, names), parts=parts)
     return replace(fact, agent=names.get(fact.agent, fact.agent))
+
+
+def _seated(old: Sequence[str], new: Sequence[str]) -> dict[str, str]:
+    """Who takes whose part. Who has no seat any more is nobody of the new cast, whatever somebody there is called."""
+    names = dict(zip(old, new, strict=False))
+    for name in old[len(new) :]:
+        apart = name
+        while apart in new:
+            apart += " (before)"
+        names[name] = apart
+    return names
 
 
 def _named(heard_by: tuple[str, ...] | None, names: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -160,7 +162,7 @@ def _fact(event: Event) -> Shared | None:
     agent, content = event.agent or "", event.content
     match event.action:
         case "utter":
-            return _uttered(agent, str(content), event.model_extra)
+            return uttered(agent, str(content), event.model_extra)
         case "think":
             return Thought(agent, str(content))
         case "instruct" | "instruct-persist":

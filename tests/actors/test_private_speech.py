@@ -180,6 +180,8 @@ async def test_who_hears_nothing_for_a_while_is_told_so_and_is_never_given_an_em
         (f"[to everyone: {SECRET}]", {"Ben", "Cem"}),
         (f"(to be fair: {SECRET}) [sic]", {"Ben", "Cem"}),
         (f"[to Ben, Dan: {SECRET}]", {"Ben"}),
+        (f"Hello. [to Ben] {SECRET}, and mind: {SECRET}", {"Ben"}),
+        (f"[to Ben and Cem]: {SECRET}", {"Ben", "Cem"}),
     ],
 )
 async def test_what_was_meant_for_few_never_becomes_public_by_a_slip(text: str, hearers: set[str]) -> None:
@@ -187,6 +189,25 @@ async def test_what_was_meant_for_few_never_becomes_public_by_a_slip(text: str, 
     await played({"Ana": [text]}, seen, turns=3)
 
     assert who_saw(SECRET, seen) == hearers
+
+
+@pytest.mark.parametrize(
+    ("text", "hearers"),
+    [
+        ("[to Ben: a]", ("Ben",)),
+        ("[to ben: a]", ("ben",)),
+        ("[to BEN: a]", ("Ben", "ben")),
+        ("[to Tom and Ana: a]", ("Tom and Ana",)),
+        ("[to Ana: a]", ("Ana",)),
+        ("[to R2 [bot]: a]", ("R2 [bot]",)),
+        ("[to R2 [bot] and Zoë: née: a]", ("R2 [bot]", "Zoë: née")),
+        ("[to Zoë: née] a", ("Zoë: née",)),
+    ],
+)
+def test_a_whisper_is_for_whom_it_names_however_odd_the_name(text: str, hearers: tuple[str, ...]) -> None:
+    markup = Markup((), ("Ben", "ben", "Tom and Ana", "Ana", "R2 [bot]", "Zoë: née"))
+
+    assert markup.parts(text) == [Said("speech", "a", hearers)]
 
 
 async def test_only_those_whom_the_scenario_lets_whisper_to_each_other() -> None:

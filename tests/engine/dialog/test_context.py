@@ -73,7 +73,11 @@ def contexts(draw: st.DrawFn) -> Context:
     if not draw(st.booleans()):
         return made
     more = draw(st.dictionaries(st.sampled_from(["reviewed", "x-y", "Ä"]), plain, max_size=2))
-    known: dict[str, Any] = {"id": draw(st.integers() | texts), "seed": draw(st.none() | st.integers()), "className": kind.__name__}
+    known: dict[str, Any] = {
+        "id": draw(st.integers() | texts),
+        "seed": draw(st.none() | st.integers()),
+        "className": kind.__name__,
+    }
     return made.with_metadata(Metadata(**(known | more)))
 
 
