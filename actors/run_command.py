@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -17,7 +18,12 @@ from ..engine.simulation import Simulation
 from .playbill import Playbill
 from .session import Session, memo
 
+if TYPE_CHECKING:
+    from .playbill.casting import Casting
+
 __all__ = ["RunCommand"]
+
+_FEWEST_MADE = 2  # people of a pilot, where there is one for each dialog: one says nothing of how they differ
 
 
 @dataclass(kw_only=True)
@@ -51,7 +57,7 @@ class RunCommand:
             return self._foretell(playbill)
         dialogs = self.dialogs or playbill.dialogs
         if playbill.seats:
-            playbill = self._filled(playbill, dialogs)
+            playbill = self._filled(self._casting(playbill, dialogs))
         changes = {} if self.max_turns is None else {"max_turns": self.max_turns}
         scenarios = playbill.scenarios(dialogs, **changes)
         if playbill.has_human:
@@ -83,9 +89,17 @@ class RunCommand:
     def _foretell(self, playbill: Playbill) -> int:
         from .dry_run_command import dry_run
 
+        dialogs, budget = self.dialogs or playbill.dialogs, self.budget
+        casting = None
+        if self.pilot and playbill.seats:
+            casting = self._casting(playbill, dialogs if self.journal else min(dialogs, max(self.pilot, _FEWEST_MADE)))
+            casting.measures, casting.dialogs_foretold = True, dialogs
+            playbill = self._filled(casting)
         return dry_run(
             playbill,
-            dialogs=self.dialogs,
+            dialogs=dialogs,
+            cast=() if casting is None else casting.took,
+            budget_left=self.budget,
             model=self.model,
             model_parameters=self.model_parameters,
             settings=self._settings(),
@@ -94,20 +108,20 @@ class RunCommand:
             max_turns=self.max_turns,
             pilot=self.pilot,
             prices=self.prices,
-            budget=self.budget,
+            budget=budget,
             journal=self.journal,
             memo=memo(self.file, self.out, is_ordered=self.is_ordered),
             as_json=self.as_json,
         )
 
-    def _filled(self, playbill: Playbill, dialogs: int) -> Playbill:
-        """With the cast that it leaves to generators; what that has cost is taken from the budget."""
+    def _casting(self, playbill: Playbill, dialogs: int) -> Casting:
+        """Of a file that leaves seats to generators."""
         from .playbill.casting import Casting
 
         if self.journal is not None and self.journal.exists():
             raise SetupError(f"{self.journal} is there already; go on with `playact resume {self.journal}`")
         self.seed = next((seed for seed in (self.seed, playbill.seed) if seed is not None), secrets.randbits(31))
-        casting = Casting(
+        return Casting(
             playbill=playbill,
             dialogs=dialogs,
             seed=self.seed,
@@ -118,7 +132,10 @@ class RunCommand:
             prices=self.prices,
             is_quiet=self.is_quiet,
         )
-        sampling = overlaid(self.model_parameters, playbill.model_parameters)
+
+    def _filled(self, casting: Casting) -> Playbill:
+        """The file with its cast; what that has cost is taken from the budget."""
+        sampling = overlaid(self.model_parameters, casting.playbill.model_parameters)
         said = {
             name: value for name, value in {**asdict(sampling), **self.asking}.items() if value not in (None, (), {})
         }

@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ...engine.budget import Budget
+from ...engine.budget.preparation import Preparation
 from ...engine.budget.prices import Prices
 from ...engine.completion import Backend
 from ...engine.errors import GenerationIncomplete, PlayactError, SetupError
 from ...engine.journal.file import JournalFile
+from ...engine.program.archive import kept_in
 from ...engine.program.resumption import config_in
 from ...engine.seeds import derive
 from ...engine.settings import Settings
+from ..pilot import figures_of
 from ..progress import Progress, shown_progress
 from .generated import GeneratedContexts, GeneratedPersonas
 from .playbill import Playbill
@@ -36,6 +39,7 @@ class Casting:
     journal: that of the run to come. What is generated is kept beside it, in `NAME.cast-2.db` for the second seat, so
     that a process that was killed meanwhile, started again with the same words, does not ask again for what it has.
     budget: what is left of it afterwards is for the dialogs.
+    measures: `took` then says of each seat what its people took, for a run of `dialogs_foretold` dialogs.
     is_quiet: not where progress is to be shown on standard error.
     """
 
@@ -48,6 +52,10 @@ class Casting:
     budget: Budget | None = None
     prices: Prices | str | Path | None = None
     is_quiet: bool = True
+    measures: bool = False
+    dialogs_foretold: int | None = None
+
+    took: list[Preparation] = field(default_factory=list, init=False)
 
     async def filled(self) -> Playbill:
         """The scenario file with its cast. Raises `SetupError` when somebody could not be generated."""
@@ -83,6 +91,8 @@ class Casting:
                     failure = error
         finally:
             self._count(journal)
+        if self.measures and failure is None:
+            self._measure(asked, place, journal)
         if isinstance(failure, GenerationIncomplete):
             raise SetupError(f"{place}: {len(made)} of {count} were generated: {failure.reason}") from failure
         if failure is not None:
@@ -136,6 +146,20 @@ class Casting:
             with closing(JournalFile.read(journal)) as file:
                 tally = file.tally()
             self.budget = self.budget.after(tally.spent, tally.seconds)
+
+    def _measure(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> None:
+        with closing(JournalFile.read(journal)) as file:
+            tally = file.tally()
+            made = [figures_of(kept, 0, is_priced=not tally.unpriced) for kept in kept_in(file)]
+        self.took.append(
+            Preparation(
+                name=place,
+                made=made,
+                count=asked.count(self.dialogs_foretold or self.dialogs),
+                seconds=tally.seconds,
+                most_attempts=asked.max_attempts,
+            )
+        )
 
 
 def _wording(blueprint: Blueprint) -> tuple[object, ...]:

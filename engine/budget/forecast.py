@@ -10,7 +10,8 @@ from ..wording import counted
 from .amount import PICODOLLARS
 from .budget import Budget
 from .outline import Figures, Outline
-from .prediction import Estimate, longest_of, sum_of
+from .prediction import Estimate, duration_of, sum_of
+from .preparation import Taken
 
 __all__ = ["Forecast", "forecast"]
 
@@ -72,6 +73,15 @@ class Forecast:
             calls=capped(self.calls, budget.calls),
             seconds=capped(self.seconds, budget.seconds),
         )
+
+    def after(self, taken: Taken) -> Forecast:
+        """The same with what was made before it. What cannot be told of a part, cannot be told of the whole."""
+
+        def sum_with(name: str) -> Any:
+            mine, other = getattr(self, name), getattr(taken, name)
+            return None if mine is None or other is None else mine + other
+
+        return replace(self, **{name: sum_with(name) for name in Taken._fields})
 
     def to_dict(self) -> dict[str, Any]:
         estimates = {
@@ -142,12 +152,7 @@ def _tokens(pilot: Sequence[Figures], more: int, bounds: Sequence[Figures]) -> E
 
 
 def _duration(pilot: Sequence[Figures], more: int, bounds: Sequence[Figures], at_once: int) -> Estimate | None:
-    """How long it takes to play all, `at_once` at a time, the next when one ends.
-
-    With W the sum of all their times, that is at least W/C and, whatever the order, at most W/C + (1 - 1/C) times the
-    longest (R. L. Graham, "Bounds on multiprocessing timing anomalies", 1969). It supposes that the model answers
-    as fast then as it did for the pilot.
-    """
+    """How long it takes to play all; it supposes that the model answers as fast then as it did for the pilot."""
     sample = [figures.seconds for figures in pilot if figures.seconds is not None]
     if not sample:
         return None
@@ -155,11 +160,7 @@ def _duration(pilot: Sequence[Figures], more: int, bounds: Sequence[Figures], at
     pace = sample[0] / max(pilot[0].calls, 1)
     least, most = pace * bounds[0].calls, pace * bounds[2].calls
     work = sum_of(sample, more, least=least, likely=mean, most=most).plus(sum(sample))
-    longest = longest_of(sample, more) if len(sample) > 1 else max(most, *sample)
-    share = 1 - 1 / at_once
-    shortest = max(*sample, work.low / at_once)
-    high = work.high / at_once + share * longest
-    return Estimate(min(max(work.point / at_once + share * mean / 2, shortest), high), shortest, high)
+    return duration_of(sample, more, work, at_once, longest=max(most, *sample))
 
 
 def _mean(figures: Sequence[Figures]) -> Figures:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from math import cos, inf, pi, sin, sqrt
 from statistics import fmean, stdev
 
-__all__ = ["CONFIDENCE", "Estimate", "longest_of", "student_t", "sum_of"]
+__all__ = ["CONFIDENCE", "Estimate", "duration_of", "longest_of", "student_t", "sum_of"]
 
 CONFIDENCE = 0.95  # that each interval holds
 # Student's t is taken at more, since what dialogs take is skewed: some are many times as long as most. With K = 10 the
@@ -30,6 +30,10 @@ class Estimate:
 
     def plus(self, known: float) -> Estimate:
         return Estimate(self.point + known, self.low + known, self.high + known)
+
+    def __add__(self, other: Estimate) -> Estimate:
+        """Of both together, whatever one says of the other."""
+        return Estimate(self.point + other.point, self.low + other.low, self.high + other.high)
 
     def at_most(self, cap: float) -> Estimate:
         return Estimate(min(self.point, cap), min(self.low, cap), min(self.high, cap))
@@ -70,6 +74,21 @@ def longest_of(sample: Sequence[float], more: int) -> float:
         return max(sample, default=0.0)
     t = student_t(len(sample) - 1, 2 * (1 - CONFIDENCE) / more)
     return max(*sample, fmean(sample) + t * stdev(sample) * sqrt(1 + 1 / len(sample)))
+
+
+def duration_of(sample: Sequence[float], more: int, work: Estimate, at_once: int, *, longest: float) -> Estimate:
+    """How long it takes to do all, `at_once` at a time, the next when one ends; `work` is the sum of all their times.
+
+    With W that sum and C at once it is at least W/C and, whatever the order, at most W/C + (1 - 1/C) times the
+    longest (R. L. Graham, "Bounds on multiprocessing timing anomalies", 1969), which is `longest` when one alone was
+    seen.
+    """
+    if len(sample) > 1:
+        longest = longest_of(sample, more)
+    share = 1 - 1 / at_once
+    shortest = max(*sample, work.low / at_once)
+    high = work.high / at_once + share * longest
+    return Estimate(min(max(work.point / at_once + share * fmean(sample) / 2, shortest), high), shortest, high)
 
 
 def _around(point: float, low: float, high: float) -> Estimate:

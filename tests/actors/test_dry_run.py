@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import anyio
 import pytest
 
-from playact.actors.dry_run_command import DryRun, Foretold, dry_run
+from playact.actors.dry_run import DryRun
+from playact.actors.dry_run_command import dry_run
+from playact.actors.foretold import Foretold
 from playact.actors.playbill import Playbill
 from playact.backends.faults import Latency
 from playact.backends.scripted import ScriptedBackend

@@ -166,15 +166,79 @@ def test_a_run_with_a_generated_cast_is_resumed_from_its_journal_alone(tmp_path:
     assert len(list(Dialog.read_lines(out))) == 12
 
 
-def test_a_forecast_and_a_trial_need_no_cast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_forecast_without_a_pilot_and_a_trial_need_no_cast(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = str(written(tmp_path, BY_MODEL))
 
     foretold = main(["run", file, "--model", "scripted", "--dry-run", "--json"])
+    said = json.loads(capsys.readouterr().out)
     tried = main(["simtest", file, "--seeds", "1", "--jobs", "1"])
-    pilot = main(["run", file, "--model", "scripted", "--dry-run", "--pilot", "2"])
 
-    assert (foretold, tried, pilot) == (0, 0, 2)
-    assert "whose cast is not generated yet" in capsys.readouterr().err
+    assert (foretold, tried) == (0, 0)
+    assert said["cast"] == []
+    assert any("what the file leaves to generators is not counted" in each for each in said["assumptions"])
+
+
+def test_a_pilot_with_a_journal_generates_the_whole_cast_which_the_run_goes_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, journal = str(written(tmp_path, BY_MODEL)), tmp_path / "run.db"
+    command = ["run", file, "--model", "scripted", "--seed", "3", "--journal", str(journal), "--quiet"]
+
+    foretold = main([*command, "--dry-run", "--pilot", "2", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    resumed = main(["resume", str(journal), "--quiet", "--json"])
+
+    assert (foretold, resumed) == (0, 0)
+    assert [(each["place"], each["made"], each["count"]) for each in said["cast"]] == [
+        ("cast[0]", 4, 4),
+        ("contexts", 2, 2),
+    ]
+    low, point, high = said["calls"]
+    written_by_model = sum(each["calls"] for each in said["cast"])
+    assert written_by_model >= 6
+    assert low <= written_by_model + 4 * 2 == point <= high
+    assert json.loads(capsys.readouterr().out)["dialogs"] == 4
+
+
+def test_a_pilot_that_is_thrown_away_generates_few_and_foretells_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(written(tmp_path, BY_MODEL))
+    command = ["run", file, "--model", "scripted", "--seed", "3", "-n", "50", "--dry-run", "--pilot"]
+
+    main([*command, "5", "--json"])
+    few = json.loads(capsys.readouterr().out)
+    code = main([*command, "1"])
+    told = capsys.readouterr().out
+
+    assert few["cast"][0] | {"tokens": 0, "seconds": 0, "usd": 0} == {
+        "place": "cast[0]",
+        "made": 5,
+        "count": 50,
+        "calls": 5,
+        "tokens": 0,
+        "usd": 0,
+        "seconds": 0,
+    }
+    assert few["calls"][1] == 50 + 2 + 50 * 2
+    assert code == 0
+    assert "cast[0]: 2 of 50 generated in" in told
+
+
+def test_a_pilot_pays_for_its_cast_and_its_dialogs_out_of_one_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(written(tmp_path, BY_MODEL))
+    command = ["run", file, "--model", "scripted", "--seed", "3", "-n", "50", "--dry-run", "--pilot", "4", "--json"]
+
+    code = main([*command, "--budget", "calls=9"])
+
+    said = json.loads(capsys.readouterr().out)
+    assert code == 3
+    assert sum(each["calls"] for each in said["cast"]) + said["pilot"]["calls"] <= 9
+    assert said["reaches"]["cap"] == "9 calls"
 
 
 @pytest.mark.parametrize(
