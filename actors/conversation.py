@@ -54,7 +54,6 @@ class Conversation:
         history: Iterable[Message | Mapping[str, Any]] = (),
     ) -> None:
         chat = tuple(as_dict(message_of(each)) for each in history)
-        chat = tuple(as_dict(message_of(each)) for each in history)
         self._exchange = Exchange.of(agent, partner, context=context, seed=seed, history=chat)
         self._given = simulation
         self._model = model

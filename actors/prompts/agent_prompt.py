@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...engine.attributes import in_words
 from ...engine.completion import Capabilities
@@ -41,7 +41,7 @@ def system_prompt(
     return prompts.render(
         f"{agent.prompt_template}_short" if is_short else agent.prompt_template,
         name=name,
-        persona=said_of(agent.persona),
+        persona=_who(agent),
         others=list(others),
         context=context if isinstance(context, str) else context_facts(context),
         dialogue_details=agent.dialogue_details,
@@ -63,6 +63,13 @@ def context_facts(context: Context | None) -> dict[str, str]:
     if context is None:
         return {}
     return {name: in_words(value) for name, value in context.fields().items()}
+
+
+def _who(agent: Agent) -> dict[str, Any]:
+    """What is said of its persona, with that one's name where the agent is called otherwise, as in a service."""
+    said, name = said_of(agent.persona), getattr(agent.persona, "name", None)
+    is_called_otherwise = agent.name and name not in (None, "") and str(name) != agent.name
+    return {"name": name, **said} if is_called_otherwise else said
 
 
 def _transcript(dialog: Dialog) -> str:

@@ -382,6 +382,18 @@ async def test_messages_are_answered_after_the_agents_own_instructions() -> None
     assert [as_dict(message_of(message)) for message in messages] == [as_dict(each) for each in seen[0].messages[1:]]
 
 
+async def test_what_was_said_before_may_come_one_by_one() -> None:
+    seen: list[CompletionRequest] = []
+    before = ({"role": "user", "content": text} for text in ("It rains.", "Still."))
+
+    async with ADA.conversation(model=echoing(seen)) as chat:
+        await chat("Hi")
+    async with Conversation(ADA, model=echoing(seen), history=before) as chat:
+        await chat("Hi")
+
+    assert len(seen[1].messages) == len(seen[0].messages) + 2
+
+
 @pytest.mark.parametrize(
     "content", [{"role": "boss", "content": "x"}, {"content": "x"}, "Hi", {"role": "user", "content": 3}]
 )

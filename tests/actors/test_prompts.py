@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from playact.actors import Agent, Persona, Scenario
+from playact.actors import Agent, Patient, Persona, Scenario, SupportAgent
 from playact.actors.prompts import system_prompt
 from playact.backends.scripted import ScriptedBackend
-from playact.engine import Capabilities, CompletionRequest, Context, Dialog, Metadata, Simulation, Turn
+from playact.engine import AttributeModel, Capabilities, CompletionRequest, Context, Dialog, Metadata, Simulation, Turn
+
+
+class Boat(AttributeModel):
+    name: int = 0
+
 
 ADA = Agent(Persona(name="Ada", role="barista", personality="quick", circumstances="Long day."))
 CAFE = Context(location="Cafe", goals=["a coffee", "a chat"])
@@ -51,6 +56,38 @@ def test_where_a_context_comes_from_is_none_of_the_models_business(is_short: boo
     prompts = [system_prompt(ADA, "Ada", ["Bob"], context, is_short=is_short) for context in (CAFE, known)]
 
     assert prompts[0] == prompts[1]
+
+
+@pytest.mark.parametrize(
+    ("agent", "full", "short"),
+    [
+        (
+            Agent(SupportAgent(name="Ava"), name="Support"),
+            "You are Support. Name: Ava. Role: Customer Support Agent.",
+            "You are Support, Customer Support Agent. Name: Ava.",
+        ),
+        (Agent(Persona(name="Ava"), name="Ava"), "You are Ava.", "You are Ava."),
+        (Agent(Boat(name=7), name="7"), "You are 7. Role: boat.", "You are 7, boat."),
+        (Agent(Persona(name="Ava")), "You are Ava.", "You are Ava."),
+        (Agent(Persona(), name="Support"), "You are Support.", "You are Support."),
+        (Agent(name="Support"), "You are Support.", "You are Support."),
+        (Agent(Patient(name="Ava"), name=""), "You are Speaker 1. Role: patient.", "You are Speaker 1, patient."),
+        (Agent(Boat(name=7), name="Argo"), "You are Argo. Name: 7. Role: boat.", "You are Argo, boat. Name: 7."),
+    ],
+)
+def test_an_agent_that_is_called_otherwise_than_its_persona_knows_both_names(
+    agent: Agent, full: str, short: str
+) -> None:
+    scenario = Scenario(cast=(agent, Agent(name="Bob")))
+
+    prompts = [system_prompt(agent, scenario.names[0], ["Bob"], None, is_short=each) for each in (False, True)]
+
+    assert [prompt.partition(" You are talking")[0].partition("\n")[0] for prompt in prompts] == [full, short]
+
+
+def test_two_of_one_name_are_told_apart_and_keep_it_to_themselves() -> None:
+    """As in journals from before an agent knew its persona's name."""
+    assert system_prompt(ADA, "Ada 2", ["Ada"], None).startswith("You are Ada 2. Role: barista.")
 
 
 @pytest.mark.parametrize("is_short", [True, False])
