@@ -156,7 +156,6 @@ class Agent:
     prompt_template = "persona_agent"  # of every agent of a class; it has a short form too
 
     persona: Annotated[AttributeModel | None, BeforeValidator(persona_from), WrittenPersona] = None
-    _: KW_ONLY
     name: str | None = None
     context: Context | str | None = None
     first_utterance: Annotated[str | Sequence[str], BeforeValidator(_several)] = ()
@@ -164,6 +163,7 @@ class Agent:
     response_details: str = RESPONSE_DETAILS
     example_dialogs: Annotated[Sequence[Dialog], BeforeValidator(_several)] = ()
     tools: Annotated[Sequence[SkipValidation[Callable[..., Any] | MCPServer]], BeforeValidator(_tools)] = ()
+    _: KW_ONLY
     tool_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     max_tool_rounds: Annotated[int, Field(ge=1)] = 8
     response_schema: Annotated[Mapping[str, Any] | type[BaseModel] | None, AfterValidator(_form)] = None

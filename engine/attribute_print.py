@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .transcript import plain
+from .transcript import plain, readable
 
 if TYPE_CHECKING:
     from .attributes import AttributeModel
@@ -22,9 +22,9 @@ def print_object(thing: AttributeModel) -> None:
     from .attributes import in_words, words_of
 
     facts = [(words_of(name).capitalize(), in_words(value)) for name, value in thing.fields().items()]
-    known = thing.metadata.model_dump(exclude_none=True) if thing.has_metadata else {}
+    known = thing.metadata.model_dump(exclude={"className"}) if thing.has_metadata else {}
     facts = [(name, words) for name, words in facts if words]
-    _print(type(thing), facts, [(name, str(value)) for name, value in known.items()])
+    _print(type(thing), facts, [(name, readable(value)) for name, value in known.items() if value not in (None, "")])
 
 
 def _print(kind: type, lines: list[tuple[str, str]], about: list[tuple[str, str]] | None = None) -> None:

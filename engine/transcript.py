@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from .attributes import METADATA, words_of
 from .said import whole
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from .dialog import Dialog, Turn
 
-__all__ = ["plain", "print_dialog", "print_turn"]
+__all__ = ["plain", "print_dialog", "print_turn", "readable"]
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
@@ -40,20 +42,34 @@ def print_dialog(dialog: Dialog, *, scenario: bool = False, orchestration: bool 
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(plain(f"--- dialog {dialog.id} ---"), style="dim"))
     if scenario:
-        for name, value in (("context", dialog.context), ("scenario", dialog.scenario), ("personas", dialog.personas)):
-            if value:
-                console.print(Text(plain(f"{name}: {_readable(value)}"), style="dim"))
+        for name, value in _setting(dialog):
+            console.print(Text(plain(f"{name}: {readable(value)}"), style="dim"))
     for line in _lines(dialog, orchestration=orchestration, think=think):
         console.print(line)
     console.print(Text(f"--- {_ending(dialog)} ---", style="dim"))
 
 
-def _readable(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_as_dict)
+def readable(value: object) -> str:
+    """What somebody or something is, in a line, without where that comes from."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if not isinstance(value, Mapping):
+        return _in_words(value)
+    said = {str(name): each for name, each in value.items() if name != METADATA and each not in (None, "")}
+    return "; ".join(f"{words_of(name) or name}: {_in_words(each)}" for name, each in said.items())
 
 
-def _as_dict(value: object) -> object:
-    return value.model_dump() if isinstance(value, BaseModel) else str(value)
+def _in_words(value: object) -> str:
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        value = ", ".join(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return " ".join(text.splitlines())
+
+
+def _setting(dialog: Dialog) -> Iterator[tuple[str, object]]:
+    """Where and why it takes place, and who each of those is that take part."""
+    yield from ((name, value) for name, value in (("context", dialog.context), ("scenario", dialog.scenario)) if value)
+    yield from ((f"persona {name}", persona) for name, persona in (dialog.personas or {}).items() if persona)
 
 
 def _lines(dialog: Dialog, *, orchestration: bool, think: bool) -> list[Text]:

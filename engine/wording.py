@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 
-__all__ = ["counted", "dollars", "is_or_are", "listed", "sentences"]
+__all__ = ["counted", "dollars", "is_or_are", "listed", "meant", "sentences"]
 
 
 def counted(number: object, noun: str) -> str:
@@ -27,6 +28,12 @@ def sentences(opening: str, facts: Mapping[str, object]) -> str:
     """ "You are Alice. Role: barista. Personality: friendly." """
     said = (f"{key.replace('_', ' ').capitalize()}: {value}" for key, value in facts.items())
     return " ".join(part if part[-1] in ".!?" else f"{part}." for part in (opening, *said) if part)
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """What a name that there is not may have been meant to be: "did you mean 'age'?", "there are age, name"."""
+    close = get_close_matches(name, known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known) or 'none'}"
 
 
 def dollars(usd: float) -> str:

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, Unpack, overload
 
 import anyio.to_thread
 from pydantic import BaseModel
 
 from ...engine.attribute_classes import class_named
 from ...engine.attributes import AttributeModel
-from ...engine.budget import Budget
-from ...engine.budget.prices import Prices
 from ...engine.completion import Backend
 from ...engine.dialog import Dialog
 from ...engine.errors import GenerationIncomplete, JournalInvalid
@@ -23,45 +21,18 @@ from ...engine.program.archive import dialogs_in
 from ...engine.program.resumption import Changes, config_in
 from ...engine.simulation import Simulation
 from .blueprint import Blueprint, attributes_of, refuse_unknown
-from .commission import Commission, Repeats
+from .commission import Commission
 from .generation import Generation
+from .options import GenerateOptions, RunOptions
 from .population import Population
 from .prompts import instructions
 from .sampling import model_entry, parameters_of
 
-__all__ = ["AttributeModelGenerator", "BaseAttributeModelGenerator", "GenerateOptions"]
+__all__ = ["AttributeModelGenerator", "BaseAttributeModelGenerator"]
 
 T = TypeVar("T", bound=BaseModel)
 _PARAMETERS = frozenset(("given", "generated_attributes", "extra_instructions", "model", "system_prompt", "llm_prompt"))
 _KEYS = _PARAMETERS | {"class", "rules", "model_parameters"}
-
-
-class GenerateOptions(TypedDict, total=False):
-    """How objects are generated.
-
-    temperature: of the model, for this generation. seed: decides all choices; without one the run's seed does.
-    id, parent_id, notes: for the metadata; an id for one object only.
-    max_attempts: how often an attribute is asked for, and how often an object is made that fails or repeats another.
-    population: which attributes how many objects are to have; with counts it says how many there are, too.
-    repeats: "avoid" (unless only rules decide), "refuse" or "allow"; see `Commission`.
-    simulation: the run to play in; else there is one of its own, with `model`, `concurrency`, `budget`, `prices` and
-        `journal`.
-    """
-
-    temperature: float | None
-    seed: int | None
-    id: int | str | None
-    parent_id: int | str | None
-    notes: str | None
-    max_attempts: int
-    population: Population | Sequence[Mapping[str, Any]] | Mapping[str, Any] | None
-    repeats: Repeats | None
-    simulation: Simulation | None
-    model: str | Backend | None
-    concurrency: int | None
-    budget: Budget | None
-    prices: Prices | str | Path | None
-    journal: str | Path | None
 
 
 class AttributeModelGenerator(Generic[T]):
@@ -91,9 +62,12 @@ class AttributeModelGenerator(Generic[T]):
         model: str | Backend | None = None,
         system_prompt: str | None = None,
         llm_prompt: str | None = None,
+        *,
         given: Mapping[str, Any] | None = None,
         **llm_kwargs: Any,
     ) -> None:
+        if "llm_prompt_n" in llm_kwargs:
+            raise ValueError("a generator has no llm_prompt_n: it asks for each of several by itself; say llm_prompt=")
         kind = attribute_model if isinstance(attribute_model, type) else type(attribute_model)
         if not issubclass(kind, BaseModel):
             raise ValueError(f"attribute_model is an object or a class with attributes, not {attribute_model!r}")  # noqa: TRY004
@@ -152,19 +126,56 @@ class AttributeModelGenerator(Generic[T]):
 
     @overload
     async def generate(  # type: ignore[overload-overlap]  # one object or a list, as sdialog has it
-        self, n: Literal[1] = 1, **options: Unpack[GenerateOptions]
+        self,
+        n: Literal[1] = 1,
+        temperature: float | None = None,
+        seed: int | None = None,
+        id: int | str | None = None,
+        parent_id: int | str | None = None,
+        notes: str | None = None,
+        max_attempts: int = 3,
+        **options: Unpack[RunOptions],
     ) -> T: ...
     @overload
-    async def generate(self, n: int | None, **options: Unpack[GenerateOptions]) -> list[T]: ...
-    async def generate(self, n: int | None = 1, **options: Unpack[GenerateOptions]) -> T | list[T]:
+    async def generate(
+        self,
+        n: int | None,
+        temperature: float | None = None,
+        seed: int | None = None,
+        id: int | str | None = None,
+        parent_id: int | str | None = None,
+        notes: str | None = None,
+        max_attempts: int = 3,
+        **options: Unpack[RunOptions],
+    ) -> list[T]: ...
+    async def generate(
+        self,
+        n: int | None = 1,
+        temperature: float | None = None,
+        seed: int | None = None,
+        id: int | str | None = None,
+        parent_id: int | str | None = None,
+        notes: str | None = None,
+        max_attempts: int = 3,
+        **options: Unpack[RunOptions],
+    ) -> T | list[T]:
         """One object, or a list of several, in the order of their numbers; `n=None` is what a population counts.
 
-        Raises `GenerationIncomplete`, which has what could be made, `SetupError` when the model or the journal cannot
-        be used, and ValueError.
+        See `GenerateOptions`. Raises `GenerationIncomplete`, which has what could be made, `SetupError` when the model
+        or the journal cannot be used, and ValueError.
         """
+        said: GenerateOptions = {
+            "temperature": temperature,
+            "seed": seed,
+            "id": id,
+            "parent_id": parent_id,
+            "notes": notes,
+            "max_attempts": max_attempts,
+            **options,
+        }
         objects: list[T] = []
         try:
-            async with self.stream(n, **options) as generation:
+            async with self.stream(n, **said) as generation:
                 async for each in generation:
                     objects.append(each)
         except GenerationIncomplete as error:
@@ -172,7 +183,11 @@ class AttributeModelGenerator(Generic[T]):
         return objects[0] if n == 1 and options.get("population") is None else objects
 
     def stream(self, n: int | None = None, **options: Unpack[GenerateOptions]) -> Generation[T]:
-        """As `generate`, one object after the other, in flat memory; see `Generation`."""
+        """As `generate`, one object after the other, as soon as it is its turn; see `Generation` and `GenerateOptions`.
+
+        Memory grows with `n`: what each is to be is settled at the beginning, and what each says is kept, so that
+        repeats are found, unless they are allowed.
+        """
         simulation = options.get("simulation")
         commission = self._commission(n, options)
         own = partial(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
 
 from ...engine.completion import Backend, Parameters
+from ...engine.wording import meant
+from .file_rules import FromFile
 from .form import Form, form_of
 from .plan import Steps, steps_of
-from .rules import ByModel, Cell, Line, Rule, rule_of
+from .rules import ByModel, Rule, rule_of
 
 __all__ = ["Blueprint", "Draft", "attributes_of", "refuse_unknown"]
 
@@ -43,7 +44,7 @@ class Blueprint:
     def check(self) -> None:
         """Raises ValueError when a rule is none, or the file that it draws from is not there or has nothing for it."""
         for rule in self.draft({}).rules.values():
-            if isinstance(rule, Line | Cell):
+            if isinstance(rule, FromFile):
                 _ = rule.values
 
     def draft(self, cell: Mapping[str, Any]) -> Draft:
@@ -110,9 +111,7 @@ def refuse_unknown(kind: type[BaseModel], names: Mapping[str, Any] | list[str]) 
     known = attributes_of(kind)
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
-            raise ValueError(f"{kind.__name__} has no attribute {name!r}; {hint}")
+            raise ValueError(f"{kind.__name__} has no attribute {name!r}; {meant(name, known)}")
 
 
 def _hint(rule: Rule) -> str:

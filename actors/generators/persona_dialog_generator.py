@@ -24,7 +24,8 @@ __all__ = ["PersonaDialogGenerator"]
 class PersonaDialogGenerator(DialogGenerator):
     """`dialog = await PersonaDialogGenerator(alice, bob, dialogue_details="Explain one concept").generate()`.
 
-    Personas: one model writes the whole dialog of two or more. Agents: they play it, each with its own model and tools.
+    Personas: one model writes the whole dialog of two, and of `others` who take part. Agents: they play it, each with
+    its own model and tools.
     The speakers are called `speaker_a`, `speaker_b`, and SPEAKER_C and so on unless `speakers` says all their names;
     agents go by their own.
 
@@ -36,18 +37,21 @@ class PersonaDialogGenerator(DialogGenerator):
         self,
         persona_a: AttributeModel | Agent,
         persona_b: AttributeModel | Agent,
-        *others: AttributeModel | Agent,
         speaker_a: str = "SPEAKER_A",
         speaker_b: str = "SPEAKER_B",
-        speakers: Sequence[str] | None = None,
         context: Context | str | None = None,
         example_dialogs: Sequence[Dialog] | None = None,
         dialogue_details: str = "",
         response_details: str = "",
         scenario: str | Mapping[str, Any] | None = None,
         model: str | Backend | None = None,
+        *,
+        others: Sequence[AttributeModel | Agent] = (),
+        speakers: Sequence[str] | None = None,
         **llm_kwargs: Any,
     ) -> None:
+        if not (isinstance(speaker_a, str) and isinstance(speaker_b, str)):
+            raise TypeError("speaker_a and speaker_b are names; a third persona and further ones go in others=[...]")
         cast = (persona_a, persona_b, *others)
         self._agents = tuple(each for each in cast if isinstance(each, Agent))
         if self._agents and len(self._agents) < len(cast):

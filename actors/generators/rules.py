@@ -7,19 +7,17 @@ a cell of a table's column, by name or number; a function is called; anything el
 
 from __future__ import annotations
 
-import csv
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import lru_cache
-from io import StringIO
-from pathlib import Path
 from random import Random
 from typing import Any
 
-__all__ = ["ByModel", "Cell", "Computed", "Fixed", "Line", "OneOf", "Range", "Rule", "rule_of"]
+from ...engine.wording import meant
+from .file_rules import Cell, FromFile, Line
+
+__all__ = ["ByModel", "Computed", "Fixed", "OneOf", "Range", "Rule", "rule_of"]
 
 _RANGE = re.compile(r"\{(-?\d+)-(-?\d+)\}")
 _NAMED = re.compile(r"\{(\w+):(.*)\}", re.DOTALL)
@@ -55,68 +53,6 @@ class Range:
 
     def draw(self, random: Random) -> int:
         return random.randint(self.low, self.high)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a UTF-8 text file that is not blank; the file is read at the first draw, and when it has changed."""
-
-    path: str
-
-    def draw(self, random: Random) -> str:
-        """Raises ValueError when the file cannot be read or has no such line."""
-        return random.choice(self.values)
-
-    @property
-    def values(self) -> list[str]:
-        return _read(self, _changed(self.path))
-
-    def read(self) -> list[str]:
-        lines = [line.strip() for line in _text(self.path).splitlines() if line.strip()]
-        if not lines:
-            raise ValueError(f"{self.path} has no line to choose from")
-        return lines
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a column that is not empty; the table is read at the first draw, and when it has changed.
-
-    A column that is a number, from 0, is taken by its place, and the first row is a row like the others; one that is a
-    name is that of the first row.
-    """
-
-    column: str
-    path: str
-    separator: str = ","
-
-    def draw(self, random: Random) -> str:
-        """Raises ValueError when the table cannot be read, or has no such column or no value in it."""
-        return random.choice(self.values)
-
-    @property
-    def values(self) -> list[str]:
-        return _read(self, _changed(self.path))
-
-    def read(self) -> list[str]:
-        cells = [cell for cell in self._cells() if cell.strip()]
-        if not cells:
-            raise ValueError(f"column {self.column} of {self.path} has no value to choose from")
-        return cells
-
-    def _cells(self) -> Iterator[str]:
-        rows = [row for row in csv.reader(StringIO(_text(self.path), ""), delimiter=self.separator) if row]
-        if not self.column.isdigit():
-            header, *rows = rows or [[]]
-            if self.column not in header:
-                raise ValueError(f"{self.path} has no column {self.column!r}; {_hint(self.column, header)}")
-            place = header.index(self.column)
-        else:
-            place = int(self.column)
-            widest = max(map(len, rows), default=0)
-            if place >= widest:
-                raise ValueError(f"{self.path} has {widest} columns; there is none at place {place}, counted from 0")
-        return (row[place] for row in rows if place < len(row))
 
 
 @dataclass(frozen=True)
@@ -160,7 +96,7 @@ class Computed:
             elif not is_optional:
                 raise ValueError(
                     f"the function for {attribute!r} takes {parameter.name!r}, which is no other attribute; "
-                    f"{_hint(parameter.name, known)}"
+                    f"{meant(parameter.name, known)}"
                 )
         return cls(function, tuple(needs), takes_all)
 
@@ -173,7 +109,7 @@ class Computed:
         return await value if inspect.isawaitable(value) else value
 
 
-Rule = Fixed | OneOf | Range | Line | Cell | ByModel | Computed
+Rule = Fixed | OneOf | Range | FromFile | ByModel | Computed
 
 
 def rule_of(value: Any, attribute: str, known: Sequence[str]) -> Rule:
@@ -213,30 +149,4 @@ def _told(text: str, attribute: str) -> Rule:
         return Cell(column, path, "," if kind == "csv" else "\t")
     if kind in _KINDS:
         raise ValueError(f"{text!r} for {attribute!r} is cut short; say {{txt:PATH}} or {{{kind}:COLUMN:PATH}}")
-    raise ValueError(f"{text!r} for {attribute!r} is no rule that is known; {_hint(kind, _KINDS)}")
-
-
-@lru_cache(maxsize=64)
-def _read(rule: Line | Cell, changed: int) -> list[str]:
-    return rule.read()
-
-
-def _changed(path: str) -> int:
-    try:
-        return Path(path).stat().st_mtime_ns
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text") from error
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    close = get_close_matches(name, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known) or 'none'}"
+    raise ValueError(f"{text!r} for {attribute!r} is no rule that is known; {meant(kind, _KINDS)}")

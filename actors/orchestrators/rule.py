@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, ClassVar, Self
+from dataclasses import fields
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 from .orchestrator import Orchestrator
 
@@ -24,6 +26,18 @@ class Rule(Orchestrator):
 
     persistent: bool = False
     event_label: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_place(cls, said: Any) -> Any:
+        """In sdialog `persistent` and `event_label` may follow a rule's own parameters by place."""
+        if not isinstance(said, ArgsKwargs):
+            return said
+        own = sum(not each.kw_only for each in fields(cls))
+        last = dict(zip(("persistent", "event_label"), said.args[own:], strict=False))
+        if len(said.args) - own > len(last) or last.keys() & (said.kwargs or {}).keys():
+            return said  # which is refused
+        return ArgsKwargs(said.args[:own], {**(said.kwargs or {}), **last})
 
 
 @dataclass(frozen=True, kw_only=True, config=CHECKED)

@@ -68,7 +68,7 @@ class Dialog(DialogSequence):
         return dialog
 
     def print(
-        self, *, scenario: bool = False, orchestration: bool = False, think: bool = False, all: bool = False
+        self, scenario: bool = False, orchestration: bool = False, think: bool = False, all: bool = False
     ) -> None:
         """Prints the dialog for reading; `all` adds what the other flags add: its setting, its events, its thoughts."""
         from ..transcript import print_dialog

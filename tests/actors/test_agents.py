@@ -254,3 +254,16 @@ async def test_a_model_in_love_with_its_tools_is_offered_none_in_the_end() -> No
 def test_what_has_another_name_in_sdialog_is_told_by_ours(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(told)):
         Agent(Persona(name="Ada"), **settings)
+
+
+def test_what_an_agent_is_may_be_said_by_place_in_sdialogs_order() -> None:
+    def look(where: str) -> str:
+        return where
+
+    example = Dialog(turns=[Turn(text="Hi.")])
+
+    agent = Agent(Persona(name="Ava"), "Support", "In a shop.", "Hello!", "On tea.", "Rhyme.", [example], [look])
+
+    assert (agent.own_name, agent.context, agent.openings) == ("Support", "In a shop.", ("Hello!",))
+    assert (agent.dialogue_details, agent.response_details) == ("On tea.", "Rhyme.")
+    assert (tuple(agent.example_dialogs), tuple(agent.tools)) == ((example,), (look,))

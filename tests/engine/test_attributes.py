@@ -76,6 +76,14 @@ def test_what_is_printed_cannot_take_over_the_terminal(capsys: pytest.CaptureFix
     )
 
 
+def test_an_object_is_printed_with_where_it_comes_from_before_it(capsys: pytest.CaptureFixture[str]) -> None:
+    made = Metadata(model={"name": "m", "stop": ["a", "b"]}, seed=0, notes="", className="Pirate")
+
+    Pirate(name="Anne").with_metadata(made).print()
+
+    assert capsys.readouterr().out.splitlines()[:3] == ["model: name: m; stop: a, b", "seed: 0", "--- Pirate ---"]
+
+
 def test_it_says_itself_in_words() -> None:
     assert str(ANNE) == ANNE.description() == "* Name: Anne\n* Ship: Argo\n* Crew: Mary; Jack\n* Age: 30"
 

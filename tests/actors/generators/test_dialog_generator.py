@@ -124,8 +124,19 @@ async def test_speakers_stand_for_personas_by_their_names() -> None:
     assert '"role": "barista"' in asked
 
 
+async def test_names_and_the_rest_may_be_given_by_place_in_sdialogs_order() -> None:
+    model = Writer()
+
+    dialog = await PersonaDialogGenerator(ALICE, BOB, "A", "B", CAFE, None, "On tea.", "Rhyme.", "one", model)()
+
+    assert (dialog.get_speakers(), dialog.context, dialog.scenario) == (["A", "B"], CAFE, "one")
+    assert "On tea.\nRhyme." in model.asked[0].messages[-1].text
+    with pytest.raises(TypeError, match=r"go in others=\[\.\.\.\]"):
+        PersonaDialogGenerator(ALICE, BOB, CEM)  # type: ignore[arg-type]  # a persona is no name
+
+
 async def test_more_than_two_personas_talk() -> None:
-    dialog = await PersonaDialogGenerator(ALICE, BOB, CEM).generate(model=Writer())
+    dialog = await PersonaDialogGenerator(ALICE, BOB, others=[CEM]).generate(model=Writer())
 
     assert dialog.get_speakers() == ["SPEAKER_A", "SPEAKER_B", "SPEAKER_C"]
 

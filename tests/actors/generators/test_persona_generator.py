@@ -280,6 +280,23 @@ async def test_an_object_has_where_it_comes_from_with_it() -> None:
     assert metadata.timestamp
 
 
+async def test_what_is_said_by_place_is_in_sdialogs_order() -> None:
+    model = Filling()
+
+    keeper = await AttributeModelGenerator(Keeper, "all", "", model).generate(1, 0.9, 7, "k1", "p1", "by hand", 2)
+
+    metadata = keeper.metadata
+    assert (metadata.seed, metadata.id, metadata.parentId, metadata.notes) == (7, "k1", "p1", "by hand")
+    assert model.asked[0].parameters.temperature == 0.9
+
+
+@pytest.mark.parametrize("kind", [PersonaGenerator, ContextGenerator, AttributeModelGenerator])
+def test_a_prompt_for_several_is_refused_with_what_to_say(kind: Any) -> None:
+    """sdialog has one prompt for one object, another for a list of them; here each is asked for by itself."""
+    with pytest.raises(ValueError, match="no llm_prompt_n: it asks for each of several by itself; say llm_prompt="):
+        kind(Context if kind is ContextGenerator else Keeper, llm_prompt_n="x")
+
+
 async def test_several_have_ids_of_their_own_and_an_object_without_a_model_names_none() -> None:
     keepers = await AttributeModelGenerator(Keeper, {"hives": "{1-9}"}).generate(5, model=NOBODY, seed=1)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from pydantic import ValidationError
 
 from playact.actors import Agent, LengthOrchestrator, Orchestrator, Persona, Scenario, SimpleReflexOrchestrator
 from playact.backends.scripted import ScriptedBackend
@@ -103,3 +106,29 @@ async def test_one_that_raises_fails_its_dialog_and_says_why() -> None:
 
     assert dialog.ending is not None
     assert (dialog.ending.reason, dialog.ending.error) == ("failed", "lost the plot")
+
+
+@pytest.mark.parametrize(
+    ("by_place", "by_name"),
+    [
+        (
+            lambda: SimpleReflexOrchestrator("a", "b", True, "x"),  # type: ignore[call-arg]  # checkers know them by name only
+            SimpleReflexOrchestrator("a", "b", persistent=True, event_label="x"),
+        ),
+        (
+            lambda: LengthOrchestrator(1, 5, True),  # type: ignore[call-arg]
+            LengthOrchestrator(1, 5, persistent=True),
+        ),
+    ],
+)
+def test_what_all_rules_have_may_follow_by_place_in_sdialogs_order(by_place: Any, by_name: Orchestrator) -> None:
+    assert by_place() == by_name
+
+
+def test_more_than_there_are_by_place_or_the_same_twice_is_refused() -> None:
+    make: Any = LengthOrchestrator
+
+    with pytest.raises(ValidationError, match="Unexpected positional argument"):
+        make(1, 5, True, "x", "y")
+    with pytest.raises(ValidationError, match="Unexpected positional argument"):
+        make(1, 5, True, persistent=False)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playact.engine import Dialog, Ending, Event, Turn, Usage
+from playact.engine import Context, Dialog, Ending, Event, Metadata, Turn, Usage
 
 names = st.sampled_from(["Ann", "ann", "Bob", None])
 turns = st.lists(st.builds(Turn, speaker=names, text=st.text(max_size=12)), max_size=8)
@@ -145,6 +145,24 @@ def test_a_turn_without_a_speaker_breaks_nothing(capsys: pytest.CaptureFixture[s
     assert dialog.rename_speaker("ann", "Zoe").get_speakers() == ["Zoe"]
     assert dialog.description("<{speaker}> {text}") == "A noise.\n<Zoe> What was that?"
     assert "A noise." in capsys.readouterr().out
+
+
+def test_its_setting_is_printed_in_a_line_for_each_without_where_that_comes_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dialog = Dialog(id=1, scenario={"call_type": "refund", "steps": [1, {"a": 2}]})
+    dialog.context = Context(location="a\nshop", goals=["one", "two"]).with_metadata(Metadata(id="secret"))
+    dialog.personas = {"Ann": {"name": "Ann", "years_of_experience": 3, "_metadata": {"id": "secret"}}, "Bob": {}}
+
+    dialog.print(True)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "--- dialog 1 ---",
+        "context: location: a shop; goals: one, two",
+        'scenario: call type: refund; steps: [1, {"a": 2}]',
+        "persona Ann: name: Ann; years of experience: 3",
+        "--- 0 turns ---",
+    ]
 
 
 def test_speakers_come_in_the_order_of_speaking() -> None:
