@@ -57,7 +57,10 @@ def tool(
 
 
 def final_response_tool(function: F) -> F:
-    """Marks a tool whose answer, unless it is empty or an error, is the agent's reply: its model is not asked again."""
+    """Marks a tool whose answer, unless it is empty or an error, is the agent's reply: its model is not asked again.
+
+    It is said as the tool gave it: a `response_schema` is for what a model writes, and is not held against it.
+    """
     settings = _settings(function)
     setattr(function, _SETTINGS, _Settings(settings.name, settings.timeout_s, True))
     return function

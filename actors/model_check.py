@@ -99,6 +99,8 @@ class ModelCheck:
                     findings.features[name] = await _seen(look, backend)
         except Exception as error:  # whatever a backend of others does wrong is a finding too
             findings.error = error
+            if findings.latency_s is None and isinstance(error, BackendUnavailable) and not error.may_have_cost:
+                findings.open_s = None  # nobody is there; most backends find that out at the first call only
         return findings
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ..engine.completion import Completion, Delta, FinishReason, ToolCall, Usage
 from .bedrock_wire import REPLY_TOOL, Block, Json, input_of, is_object
+from .json_fields import count_of, text_of
 
 __all__ = ["Gathered", "completion_of"]
 
@@ -71,13 +72,13 @@ class Gathered:
         return Delta()
 
     def _grow(self, block: dict[str, list[str]], delta: Json) -> Delta:
-        if said := _text(delta, "text"):
+        if said := text_of(delta, "text"):
             block.setdefault("text", []).append(said)
             return Delta() if self._schema is not None else Delta(said)
-        if thought := _text(delta.get("reasoningContent") or {}, "text"):
+        if thought := text_of(delta.get("reasoningContent") or {}, "text"):
             block.setdefault("thinking", []).append(thought)
             return Delta(thinking=thought)
-        block.setdefault("input", []).append(_text(delta.get("toolUse") or {}, "input"))
+        block.setdefault("input", []).append(text_of(delta.get("toolUse") or {}, "input"))
         return Delta()
 
     def _block(self, place: int) -> Block:
@@ -95,15 +96,15 @@ def _completion(blocks: Json, stop: Json, told: Json, schema: Mapping[str, objec
     calls: list[ToolCall] = []
     reply: str | None = None
     for block in blocks:
-        text.append(_text(block, "text"))
-        thinking.append(_text((block.get("reasoningContent") or {}).get("reasoningText") or {}, "text"))
+        text.append(text_of(block, "text"))
+        thinking.append(text_of((block.get("reasoningContent") or {}).get("reasoningText") or {}, "text"))
         tool = block.get("toolUse")
         if tool is None:
             continue
         if schema is not None and tool["name"] == REPLY_TOOL:
             reply = _reply(tool["input"], schema)
         else:
-            calls.append(ToolCall(_text(tool, "toolUseId"), _text(tool, "name"), _written(tool["input"])))
+            calls.append(ToolCall(text_of(tool, "toolUseId"), text_of(tool, "name"), _written(tool["input"])))
     finish = _FINISH.get(stop, "stop")
     if finish == "tool_calls" and not calls:
         finish = "stop"
@@ -113,7 +114,7 @@ def _completion(blocks: Json, stop: Json, told: Json, schema: Mapping[str, objec
         tool_calls=tuple(calls),
         usage=_usage(told.get("usage") or {}),
         finish=finish,
-        model=_text((told.get("trace") or {}).get("promptRouter") or {}, "invokedModelId"),
+        model=text_of((told.get("trace") or {}).get("promptRouter") or {}, "invokedModelId"),
     )
 
 
@@ -129,24 +130,6 @@ def _written(given: Json) -> str:
 
 def _usage(usage: Json) -> Usage:
     """The service counts what it took from its cache, or put there, apart from the rest of the prompt."""
-    cached = _count(usage, "cacheReadInputTokens")
-    prompt = _count(usage, "inputTokens") + cached + _count(usage, "cacheWriteInputTokens")
-    return Usage(prompt, _count(usage, "outputTokens"), cached)
-
-
-def _text(source: Json, key: str) -> str:
-    value = source.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is not a text")
-    return value
-
-
-def _count(source: Json, key: str) -> int:
-    value = source.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int):
-        raise TypeError(f"{key} is not a number")
-    return value
+    cached = count_of(usage, "cacheReadInputTokens")
+    prompt = count_of(usage, "inputTokens") + cached + count_of(usage, "cacheWriteInputTokens")
+    return Usage(prompt, count_of(usage, "outputTokens"), cached)

@@ -55,13 +55,17 @@ class CachedBackend:
         self._misses = 0
 
     async def open(self) -> None:
-        """Makes the file if there is none, but to replay. Raises `FileInvalid`, and as the backend's own `open`."""
+        """Makes the file if there is none, but to replay. Raises `FileInvalid`, and as the backend's own `open`.
+
+        A backend that cannot be opened, for want of a key, leaves no file behind that was not there.
+        """
         if self._file is not None:
             return
+        if self._mode != "replay":
+            await self._backend.open()
         self._file = await anyio.to_thread.run_sync(self._open_file)
         if self._mode != "replay":
             self._writer = _Writer(self._file, replaces=self._mode == "record")
-            await self._backend.open()
 
     def recall(self, request: CompletionRequest) -> Completion | None:
         """The reply that is kept, as one that costs nothing.

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..engine.completion import FinishReason, TokenLogprob, Usage
+from .json_fields import count_of
 
-__all__ = ["Json", "finish_of", "logprobs_of", "text_of", "usage_of"]
+__all__ = ["Json", "finish_of", "logprobs_of", "usage_of"]
 
 # What a server sent: any JSON there is. Each piece is checked where it is taken out.
 Json = Any
@@ -29,7 +30,9 @@ def usage_of(usage: Json) -> Usage:
     if usage is None:
         return Usage()
     details = usage.get("prompt_tokens_details") or {}
-    return Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"), _count(details, "cached_tokens"))
+    return Usage(
+        count_of(usage, "prompt_tokens"), count_of(usage, "completion_tokens"), count_of(details, "cached_tokens")
+    )
 
 
 def logprobs_of(logprobs: Json) -> tuple[TokenLogprob, ...]:
@@ -45,21 +48,3 @@ def logprobs_of(logprobs: Json) -> tuple[TokenLogprob, ...]:
             raise TypeError("a log-probability is not a token and a number")
         read.append(TokenLogprob(token, float(logprob)))
     return tuple(read)
-
-
-def text_of(source: Json, key: str) -> str:
-    value = source.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is not a text")
-    return value
-
-
-def _count(source: Json, key: str) -> int:
-    value = source.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int):
-        raise TypeError(f"{key} is not a number")
-    return value

@@ -9,8 +9,9 @@ import orjson
 
 from ..engine.completion import Completion, Delta, TokenLogprob, ToolCall, Usage
 from ..engine.errors import BackendError, BackendOverloaded, BackendRefused, BackendUnavailable
-from .chat_reply import Json, finish_of, logprobs_of, text_of, usage_of
+from .chat_reply import Json, finish_of, logprobs_of, usage_of
 from .http_answer import LARGEST_BODY, Answer, failure_of, presentable
+from .json_fields import text_of
 
 __all__ = ["StreamedReply", "failure_within"]
 

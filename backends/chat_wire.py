@@ -19,10 +19,11 @@ from ..engine.completion import (
     ToolSpec,
 )
 from ..engine.errors import BackendRefused, ReplyInvalid
-from .chat_reply import Json, finish_of, logprobs_of, text_of, usage_of
+from .chat_reply import Json, finish_of, logprobs_of, usage_of
 from .chat_stream import StreamedReply, failure_within
 from .chat_transport import NotStreamed, Transport
 from .http_answer import Answer, failure_of, presentable
+from .json_fields import text_of
 
 __all__ = ["ChatWire"]
 

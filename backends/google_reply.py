@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..engine.completion import Completion, Delta, FinishReason, TokenLogprob, ToolCall, Usage
+from .json_fields import count_of, text_of
 
 __all__ = ["CALL_ID", "Gathered"]
 
@@ -82,7 +83,7 @@ class Gathered:
         )
 
     def _take(self, reply: Json) -> Delta:
-        self._model = _text(reply, "modelVersion") or self._model
+        self._model = text_of(reply, "modelVersion") or self._model
         if usage := reply.get("usageMetadata"):
             self._usage = _usage(usage)  # of a stream each counts all so far
         candidates = reply.get("candidates")
@@ -92,21 +93,21 @@ class Gathered:
             return Delta()
         candidate = candidates[0]
         self._finish = candidate.get("finishReason") or self._finish
-        self._reason = _text(candidate, "finishMessage") or self._reason
+        self._reason = text_of(candidate, "finishMessage") or self._reason
         for chosen in (candidate.get("logprobsResult") or {}).get("chosenCandidates") or ():
-            self._logprobs.append(TokenLogprob(_text(chosen, "token"), float(chosen["logProbability"])))
+            self._logprobs.append(TokenLogprob(text_of(chosen, "token"), float(chosen["logProbability"])))
         said: list[str] = []
         thought: list[str] = []
         for part in (candidate.get("content") or {}).get("parts") or ():
             if called := part.get("functionCall"):
-                self._calls.append(self._call(called, _text(part, "thoughtSignature")))
-            (thought if part.get("thought") else said).append(_text(part, "text"))
+                self._calls.append(self._call(called, text_of(part, "thoughtSignature")))
+            (thought if part.get("thought") else said).append(text_of(part, "text"))
         self._text += said
         self._thinking += thought
         return Delta("".join(said), "".join(thought))
 
     def _call(self, called: Json, signature: str) -> ToolCall:
-        id = _call_id(self._sequence, len(self._calls), _text(called, "id"), signature)
+        id = _call_id(self._sequence, len(self._calls), text_of(called, "id"), signature)
         return ToolCall(id, called["name"], json.dumps(called.get("args") or {}, ensure_ascii=False))
 
 
@@ -121,25 +122,7 @@ def _call_id(sequence: int, place: int, own: str = "", signature: str = "") -> s
 
 def _usage(usage: Json) -> Usage:
     return Usage(
-        _count(usage, "promptTokenCount") + _count(usage, "toolUsePromptTokenCount"),
-        _count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount"),
-        _count(usage, "cachedContentTokenCount"),
+        count_of(usage, "promptTokenCount") + count_of(usage, "toolUsePromptTokenCount"),
+        count_of(usage, "candidatesTokenCount") + count_of(usage, "thoughtsTokenCount"),
+        count_of(usage, "cachedContentTokenCount"),
     )
-
-
-def _text(source: Json, key: str) -> str:
-    value = source.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(f"{key} is not a text")
-    return value
-
-
-def _count(source: Json, key: str) -> int:
-    value = source.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int):
-        raise TypeError(f"{key} is not a number")
-    return value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .closed_schema import closed
 from .completion import Capabilities, CompletionRequest, Message
 from .json_text import values_in
+from .patterns import finder, patterns_in
 from .plain_schema import fits_at_once
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def correction(text: str, problem: str) -> tuple[Message, Message]:
 def _by_schema(schema: Mapping[str, Any]) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import extend
     from referencing import Registry
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
@@ -136,7 +138,10 @@ def _by_schema(schema: Mapping[str, Any]) -> Any:
             raise ValueError(f"the schema refers to {reference!r}, which is not in it") from error
         if not isinstance(meant, Mapping | bool):
             raise ValueError(f"the schema refers to {reference!r}, which is no schema")  # noqa: TRY004  # of its content
-    validator = Draft202012Validator(schema, registry=registry)
+    for pattern in patterns_in(schema):
+        finder(pattern)
+    bounded: Any = extend  # which has no types
+    validator = bounded(Draft202012Validator, {"pattern": _pattern})(schema, registry=registry)
     fits = fits_at_once(schema)
 
     def check(value: Any) -> tuple[Any, Any]:
@@ -148,6 +153,13 @@ def _by_schema(schema: Mapping[str, Any]) -> Any:
         return value, value
 
     return check
+
+
+def _pattern(_: Any, pattern: str, text: Any, __: Any) -> Iterator[Exception]:
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(text, str) and not finder(pattern)(text):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
 
 
 def _by_model(model: type[BaseModel]) -> Any:

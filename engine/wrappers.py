@@ -39,7 +39,8 @@ class Hedge:
 
     Without `after_s`, longer than that share of the last calls, `percentile`, took; then the first twenty have no
     second. `most` is how many calls one request can become beside its first; a budget lays aside for each. No more than
-    `share` of the requests have a second call: where all are slow, more calls would only make them slower.
+    `share` of the requests have a second call: where all are slow, more calls would only make them slower. They are not
+    counted by the rates of a pace, which sees one call: leave room for `share` more below a service's own limit.
     """
 
     after_s: float | None = None

@@ -250,7 +250,8 @@ def test_a_server_that_is_not_there_is_told_in_two_lines(
     assert main(["models", "check", "openai:m"]) == 1
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].startswith("  reply          no: openai:m: cannot connect to 127.0.0.1:9")
+    assert lines[-2].startswith("  opens          no: openai:m: cannot connect to 127.0.0.1:9")
+    assert len(lines) == 3
     assert lines[-1].strip() == "nothing answers there: is the server started, its address right?"
 
 

@@ -257,6 +257,17 @@ class TestModes:
 
         assert completion.text == "You said Hi!, 7."
 
+    async def test_a_backend_that_cannot_be_opened_leaves_no_file(self, path: Path) -> None:
+        class Keyless(ScriptedBackend):
+            async def open(self) -> None:
+                raise SetupError("there is no key")
+
+        with pytest.raises(SetupError, match="there is no key"):
+            async with opened(Keyless(), path):
+                pass
+
+        assert list(path.parent.iterdir()) == []
+
     async def test_a_replay_needs_a_file_and_leaves_it_as_it_is(self, path: Path) -> None:
         with pytest.raises(FileInvalid, match="there is no such cache"):
             async with opened(echo(), path, mode="replay"):

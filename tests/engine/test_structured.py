@@ -344,3 +344,34 @@ def test_what_looks_like_a_reference_among_data_is_none() -> None:
 def test_no_text_takes_long_to_be_told_apart(text: str) -> None:
     """Each took seconds once; the test's own time limit would not catch that, the number of steps does not grow."""
     assert ReplySchema({"type": "object"}).check(text, is_cut_off=True).problem
+
+
+def test_a_pattern_that_backtracks_without_end_stops_nobody() -> None:
+    schema = ReplySchema({"type": "string", "pattern": "^(a+)+$"})
+
+    checked = schema.check(json.dumps("a" * 5000 + "!"))
+
+    assert checked.problem
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "other"),
+    [
+        ("b", "abc", "xyz"),
+        ("^[A-Z]{2}\\d+$", "AB12", "AB12x"),
+        ("^(?!no)\\w+$", "yes", "none"),  # look-around, which only Python's engine knows
+        ("(.)\\1", "aab", "abc"),  # a back-reference, likewise
+    ],
+)
+def test_a_pattern_is_looked_for_anywhere_in_a_text(pattern: str, fitting: str, other: str) -> None:
+    schema = ReplySchema({"type": "object", "properties": {"code": {"type": "string", "pattern": pattern}}})
+
+    assert schema.fits({"code": fitting})
+    assert not schema.fits({"code": other})
+
+
+def test_a_property_may_be_called_pattern() -> None:
+    schema = ReplySchema({"type": "object", "properties": {"pattern": {"type": "string"}}, "required": ["pattern"]})
+
+    assert schema.fits({"pattern": "("})
+    assert not schema.fits({"pattern": 5})
