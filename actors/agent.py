@@ -4,38 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
-from difflib import get_close_matches
 from json import dumps, loads
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SkipValidation,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, SkipValidation, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ArgsKwargs
 
 from ..engine.attributes import AttributeModel
 from ..engine.completion import Backend, Capabilities, Message, Parameters, Think
 from ..engine.dialog import Context, Dialog
 from ..engine.errors import DialogFailed
 from ..engine.simulation import Simulation
-from ..engine.structured import ReplySchema
-from ..engine.thinking import THINKING_PATTERN, Thinking
+from ..engine.thinking import THINKING_PATTERN
+from . import agent_fields as forms
 from .flaws import Manners
-from .mcp_server import MCPServer
-from .orchestrators import Orchestrator, orchestrators_by_name
+from .orchestrators import Orchestrator
 from .personas.named import WrittenPersona, persona_from
-from .problem import inside, problem
 from .prompts import PACKAGED, RESPONSE_DETAILS, Prompts, prompts_of
 from .speech.channel import OwnChannels
-from .tools import Toolbox
 
 if TYPE_CHECKING:
     from .conversation import Conversation
@@ -43,88 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Agent"]
 
 
-_ENDPOINT = "model=OpenAIBackend(name, base_url=...), of playact.backends.openai"
-_ELSEWHERE = {
-    **{name: f"model_parameters={{{name!r}: ...}}" for name in Parameters.__dataclass_fields__},
-    "preprocessing_fn": "preprocess=",
-    "postprocessing_fn": "postprocess=",
-    "postprocess_fn": "postprocess=",
-    "openai_api_base": _ENDPOINT,
-    "base_url": _ENDPOINT,
-    "openai_api_key": "OPENAI_API_KEY in the environment",
-    "api_key": "OPENAI_API_KEY, or the like, in the environment",
-}
-
-
-def _several(value: Any) -> tuple[Any, ...]:
-    """One thing stands for a list of one."""
-    if value is None:
-        return ()
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
-def _orchestrators(value: Any) -> tuple[Orchestrator, ...]:
-    return tuple(_orchestrator(place, each) for place, each in enumerate(_several(value)))
-
-
-def _orchestrator(place: int, value: Any) -> Orchestrator:
-    if isinstance(value, Orchestrator):
-        return value
-    known = orchestrators_by_name()
-    if isinstance(value, dict) and len(value) == 1:
-        (name, parameters), *_ = value.items()
-        if name in known and isinstance(parameters, dict):
-            try:
-                return known[name](**parameters)
-            except ValidationError as error:
-                raise inside(error, place, name) from error
-        by_short = {each.removesuffix("Orchestrator"): each for each in known} | {each: each for each in known}
-        if name not in known and (close := get_close_matches(str(name), by_short, 1)):
-            raise problem(f"unknown orchestrator `{name}`; did you mean `{by_short[close[0]]}`?", place, name)
-    raise problem(
-        f"an orchestrator is one of {', '.join(known)} with its parameters, as in LengthOrchestrator: {{max: 8}}, "
-        "or an object of a class of your own that extends Orchestrator",
-        place,
-    )
-
-
-def _tools(value: Any) -> tuple[Any, ...]:
-    tools = tuple(_tool(place, each) for place, each in enumerate(_several(value)))
-    Toolbox(tools)  # raises ValueError for what no model can call
-    return tools
-
-
-def _tool(place: int, value: Any) -> Any:
-    """A function, or a server, also as a scenario file names one; code is never looked up by a name."""
-    if callable(value) or isinstance(value, MCPServer):
-        return value
-    if isinstance(value, dict) and list(value) == ["mcp"] and isinstance(value["mcp"], dict):
-        try:
-            return MCPServer(**value["mcp"])
-        except ValidationError as error:
-            raise inside(error, place, "mcp") from error
-    raise problem('a tool is a Python function, or {mcp: {command: [...]}} or {mcp: {url: "http://..."}}', place)
-
-
-def _form(value: Any) -> Any:
-    if value is not None:
-        ReplySchema.of(value)  # raises ValueError for what is none
-    return value
-
-
-def _pattern(value: str | None) -> str | None:
-    if value is not None:
-        Thinking.of(value)  # raises ValueError for what is none
-    return value
-
-
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
 class Agent:
     """Who speaks. `agent | orchestrator` is a new agent that takes the orchestrator's advice too.
 
-    persona: who the agent is, a `Persona` or any other class of attributes; its name, where it has one, is the agent's,
-        unless `name` says another.
-    context: where its dialogs take place, unless the dialog says so itself.
+    persona: who the agent is, a `Persona` or any other class of attributes; its name is the agent's, too.
+    name: what the others call it instead; its prompt then tells both names.
+    context: where its dialogs take place, unless they say so.
     first_utterance: its opening words, or several to choose from, when it speaks first; no model is asked.
     dialogue_details, response_details: what the prompt says of the conversation and of each reply.
     example_dialogs: shown in the prompt.
@@ -158,22 +69,22 @@ class Agent:
     persona: Annotated[AttributeModel | None, BeforeValidator(persona_from), WrittenPersona] = None
     name: str | None = None
     context: Context | str | None = None
-    first_utterance: Annotated[str | Sequence[str], BeforeValidator(_several)] = ()
+    first_utterance: forms.Utterances = ()
     dialogue_details: str = ""
     response_details: str = RESPONSE_DETAILS
-    example_dialogs: Annotated[Sequence[Dialog], BeforeValidator(_several)] = ()
-    tools: Annotated[Sequence[SkipValidation[Callable[..., Any] | MCPServer]], BeforeValidator(_tools)] = ()
+    example_dialogs: forms.Examples = ()
+    tools: forms.Tools = ()
     _: KW_ONLY
     tool_timeout_s: Annotated[float, Field(gt=0)] = 60.0
     max_tool_rounds: Annotated[int, Field(ge=1)] = 8
-    response_schema: Annotated[Mapping[str, Any] | type[BaseModel] | None, AfterValidator(_form)] = None
+    response_schema: forms.ReplyForm = None
     corrections: Annotated[int, Field(ge=0)] = 2
     think: Think = False
-    thinking_pattern: Annotated[str | None, AfterValidator(_pattern)] = THINKING_PATTERN
+    thinking_pattern: forms.ThoughtPattern = THINKING_PATTERN
     channels: OwnChannels = None
     can_finish: bool = True
     manners: Annotated[Manners | None, BeforeValidator(Manners.of)] = None
-    orchestrators: Annotated[Sequence[SkipValidation[Orchestrator]], BeforeValidator(_orchestrators)] = ()
+    orchestrators: forms.Orchestrators = ()
     system_prompt: str | None = None
     prompt_style: Literal["short", "full"] | None = None
     prompts: Annotated[SkipValidation[Prompts], BeforeValidator(prompts_of)] = PACKAGED
@@ -185,25 +96,21 @@ class Agent:
     @model_validator(mode="before")
     @classmethod
     def _by_our_names(cls, said: Any) -> Any:
-        """Raises ValueError for what has another name here, as users of sdialog may say it."""
-        for name in (said.kwargs or ()) if isinstance(said, ArgsKwargs) else ():
-            if name in _ELSEWHERE:
-                raise ValueError(f"an agent has no {name}; say {_ELSEWHERE[name]}")
-        return said
+        return forms.by_our_names(said)
 
     def __or__(self, orchestrator: Orchestrator | Iterable[Orchestrator]) -> Agent:
         """A new agent with more orchestrators, asked in the order of attaching."""
-        return replace(self, orchestrators=(*self.orchestrators, *_orchestrators(orchestrator)))
+        return replace(self, orchestrators=(*self.orchestrators, *forms.orchestrators(orchestrator)))
 
     @property
     def openings(self) -> tuple[str, ...]:
         """The first utterances to choose from; none when a model is to find its own."""
-        return _several(self.first_utterance or None)
+        return forms.several(self.first_utterance or None)
 
     @property
     def own_name(self) -> str:
         """Its name, "" when neither it nor its persona has one."""
-        name = getattr(self.persona, "name", None) if self.name is None else self.name
+        name = self.name if self.name is not None else getattr(self.persona, "name", None)
         return "" if name is None else str(name)
 
     def get_name(self, default: str = "") -> str:
@@ -221,14 +128,10 @@ class Agent:
     @overload
     def json(self, string: Literal[True], indent: int = 2) -> str: ...
     def json(self, string: bool = False, indent: int = 2) -> dict[str, Any] | str:
-        """Who it is, for a record of a dataset: name, model, first utterances, persona and orchestrators.
-
-        Without what is code; a journal's recipe holds all of it.
-        """
-        model = getattr(self.model, "name", self.model)
+        """Who it is, for a record of a dataset, without what is code; a journal's recipe holds all of it."""
         content = {
             "name": self.own_name or None,
-            "model": model,
+            "model": getattr(self.model, "name", self.model),
             "first_utterances": list(self.openings),
             "persona": self.persona.json() if self.persona else None,
             "orchestrators": [orchestrator.json() for orchestrator in self.orchestrators],
@@ -270,13 +173,7 @@ class Agent:
 
         said, history = (utterance, ()) if isinstance(utterance, str) else ("", utterance)
         talk = Conversation(
-            self,
-            context=context,
-            seed=seed,
-            model=model,
-            simulation=simulation,
-            partner=partner,
-            history=history,
+            self, context=context, seed=seed, model=model, simulation=simulation, partner=partner, history=history
         )
         async with talk as chat:
             return await chat(said)
