@@ -17,6 +17,7 @@ from ..engine.program.resumption import Changes, paces_in
 from ..engine.settings import Settings, Values
 from ..engine.simulation import Simulation
 from .seats import HumanSeat
+from .seats.human_seat import for_one_person
 from .session import Session
 
 __all__ = ["ResumeCommand"]
@@ -49,6 +50,8 @@ class ResumeCommand:
         if not tally.has_begun:
             again = f"playact run {memo.get('file', 'FILE.yaml')} --journal {self.journal}"
             raise SetupError(f"{self.journal} was broken off before anything was planned; begin it again: {again} …")
+        if has_human:
+            self.concurrency = for_one_person(str(self.journal), self.concurrency)
         is_ordered = bool(memo.get("ordered"))
         session = Session(
             open=lambda: self._simulation(config),

@@ -16,6 +16,7 @@ from ..engine.failures import FailurePolicy
 from ..engine.settings import Settings, Values, defaults, overlaid
 from ..engine.simulation import Simulation
 from .playbill import Playbill
+from .seats.human_seat import for_one_person
 from .session import Session, memo
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class RunCommand:
         changes = {} if self.max_turns is None else {"max_turns": self.max_turns}
         scenarios = playbill.scenarios(dialogs, **changes)
         if playbill.has_human:
-            self._seat_human(playbill)
+            self.concurrency = for_one_person(str(self.file), self.concurrency or playbill.concurrency)
         session = Session(
             open=lambda: self._simulation(playbill),
             start=lambda simulation: simulation.run(scenarios, ordered=self.is_ordered),
@@ -75,16 +76,6 @@ class RunCommand:
             shows_progress=not playbill.has_human,
         )
         return session.play()
-
-    def _seat_human(self, playbill: Playbill) -> None:
-        """Raises `SetupError` when a person is wanted in several dialogs at the same time."""
-        wanted = self.concurrency or playbill.concurrency
-        if wanted is not None and wanted > 1:
-            raise SetupError(
-                f"{self.file} has a person in its cast, who can take part in one dialog at a time, "
-                f"and {wanted} are to be played at once; leave concurrency out or say --concurrency 1"
-            )
-        self.concurrency = 1
 
     def _foretell(self, playbill: Playbill) -> int:
         from .dry_run_command import dry_run

@@ -175,8 +175,8 @@ class Reworder(Actor):
         """A turn, with the events of the source that belong before it, and, for the last, behind it."""
         rows, turns = self._rewording.rows(), self._rewording.source.turns
         behind = rows[-1] if place == len(turns) - 1 else ()
-        turn = turns[place]
-        own = replace(uttered(turn.speaker or "", text.strip() or text, turn.model_extra), usage=usage)
+        said = turns[place]
+        own = replace(uttered(said.speaker or "", text.strip() or text, said.model_extra), usage=usage)
         return [*map(_carried, rows[place]), own, *map(_carried, behind)]
 
     async def _answer(self, task: str, properties: dict[str, Any], attempt: int) -> Answer:

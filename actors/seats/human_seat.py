@@ -9,9 +9,10 @@ from pydantic import ConfigDict, SkipValidation
 from pydantic.dataclasses import dataclass
 
 from ...engine.completion import Backend
+from ...engine.errors import SetupError
 from ..agent import Agent
 
-__all__ = ["HumanSeat"]
+__all__ = ["HumanSeat", "for_one_person"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
@@ -33,3 +34,16 @@ class HumanSeat(Agent):
     @property
     def own_name(self) -> str:
         return super().own_name or "Human"
+
+
+def for_one_person(source: str, wanted: int | None) -> int:
+    """How many dialogs with a person are played at once, who is in the cast of what `source` names.
+
+    Raises `SetupError` when that is wanted in several at the same time.
+    """
+    if wanted is not None and wanted > 1:
+        raise SetupError(
+            f"{source} has a person in its cast, who can take part in one dialog at a time, "
+            f"and {wanted} are to be played at once; leave concurrency out or say --concurrency 1"
+        )
+    return 1

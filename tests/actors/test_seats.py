@@ -202,3 +202,45 @@ def test_control_c_while_a_person_thinks_ends_the_run_and_a_resume_goes_on(tmp_p
     assert resumed.returncode == 0
     assert dialog[1].text == "Brr, it is cold!"
     assert len(dialog) == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_while_a_person_types_a_run_goes_on_with_what_was_answered_and_asks_nothing_of_it_again(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "party.yaml").write_text(PARTY, encoding="utf-8")
+    run = ["run", "party.yaml", "--model", "scripted", "--journal", "x.db", "--out", "x.jsonl", "-n", "2"]
+    with at_a_terminal(tmp_path, *run) as (process, ours):
+        until(ours, "> ")
+        os.write(ours, b"Brr, it is cold!\n")
+        until(ours, "> ")
+        os.write(ours, b"And it is")  # half a line
+        process.send_signal(number)
+        process.wait(timeout=60)
+    with at_a_terminal(tmp_path, "resume", "x.db") as (resumed, ours):
+        until(ours, "> Brr, it is cold!", "\n> ")
+        os.write(ours, b"Very cold.\n")
+        until(ours, "--- ", "\n> ")  # the second dialog, once the first is over
+        os.write(ours, b"/quit\n")
+        resumed.wait(timeout=60)
+
+    first, second = sorted(Dialog.read_lines(tmp_path / "x.jsonl"), key=len, reverse=True)
+    said = [turn.text for turn in first if turn.speaker == "Human"]
+    assert resumed.returncode == 0
+    assert said == ["Brr, it is cold!", "Very cold."]
+    assert [turn.text for turn in second if turn.speaker == "Human"] == []
+
+
+def test_a_resumed_run_takes_a_person_into_one_dialog_at_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "party.yaml").write_text(PARTY, encoding="utf-8")
+    journal = str(tmp_path / "x.db")
+    with at_a_terminal(tmp_path, "run", "party.yaml", "--model", "scripted", "--journal", "x.db") as (process, ours):
+        until(ours, "> ")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+
+    said = refused(["resume", journal, "--concurrency", "2"], capsys)
+
+    assert "who can take part in one dialog at a time, and 2 are to be played at once" in said
