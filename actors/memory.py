@@ -9,8 +9,7 @@ from ..engine.completion import Message, ToolCall
 from ..engine.messages import Fact, FlawFound, Instructed, ReplyRejected, ToolCalled, ToolReturned, Uttered
 from ..engine.said import heard, written
 from ..engine.structured import correction
-from .flaws.flaw import ADVICE
-from .prompts import OPENING_CUE
+from .prompts import OPENING_CUE, PACKAGED, Prompts
 
 __all__ = ["Memory"]
 
@@ -26,7 +25,17 @@ class Memory:
     is greeted first, as by a user.
     """
 
-    __slots__ = ("_hears", "_is_cued", "_messages", "_missed", "_name", "_names_speakers", "is_blank", "last_heard")
+    __slots__ = (
+        "_hears",
+        "_is_cued",
+        "_messages",
+        "_missed",
+        "_name",
+        "_names_speakers",
+        "_prompts",
+        "is_blank",
+        "last_heard",
+    )
 
     def __init__(
         self,
@@ -43,11 +52,13 @@ class Memory:
         self._names_speakers = names_speakers
         self._hears = hears
         self._is_cued = is_cued
+        self._prompts = PACKAGED
         self._messages = [Message("system", prompt)]
         self._missed = False  # whether others have spoken since the last message, so that it was not heard
 
-    def instruct(self, prompt: str) -> None:
-        """Puts other instructions in the place of those it was made with."""
+    def instruct(self, prompt: str, prompts: Prompts) -> None:
+        """Puts other instructions in the place of those it was made with; `prompts` has the words for all else."""
+        self._prompts = prompts
         self._messages[0] = Message("system", prompt)
 
     def take(self, fact: Fact) -> None:
@@ -105,7 +116,7 @@ class Memory:
             case Instructed() if fact.agent == self._name and (fact.persistent or not persistent):
                 self._advise(messages, fact.text, is_said_once=fact.persistent)
             case FlawFound() if fact.agent == self._name and fact.outcome == "retried" and not persistent:
-                self._advise(messages, ADVICE[fact.flaw], is_said_once=True)
+                self._advise(messages, self._prompts.render("flaw_advice", flaw=fact.flaw), is_said_once=True)
             case ReplyRejected() if fact.agent == self._name and not persistent:
                 messages += correction(fact.text, fact.problem)
             case ToolCalled() if fact.agent == self._name:

@@ -69,7 +69,7 @@ class Part:
             is_short, prompts = key[0], self.prompts.over(key[1])
             prompt = system_prompt(self.agent, self.name, self.others, self.context, is_short=is_short, prompts=prompts)
             if self.manner is not None and self.agent.system_prompt is None:
-                prompt = " ".join(part for part in (prompt, self.manner.prompt) if part)
+                prompt = " ".join(part for part in (prompt, self.manner.told(prompts)) if part)
             prompt = self._told[key] = intern(prompt)  # many scenarios, one string
         return prompt
 
@@ -337,7 +337,8 @@ class AgentActor(Actor):
         backend = await performance.backend(agent.model)
         if agent.think and not backend.capabilities.thinking:
             performance.warn_once("think.ignored", agent=self._name, backend=backend.name)
-        self._memory.instruct(self._part.prompt_for(backend.capabilities, performance.prompts))
+        part, prompts = self._part, performance.prompts
+        self._memory.instruct(part.prompt_for(backend.capabilities, prompts), part.prompts.over(prompts))
         if self._toolbox is not None and self._toolbox.servers and not performance.is_replay:
             self._toolbox = await with_servers(self._toolbox, performance.resources)
         return backend

@@ -93,6 +93,8 @@ class Scenario(BaseModel):
     def play(self, performance: Performance) -> Awaitable[Ending]:
         """Puts the cast on a stage and has it talk to the end. Raises what keeps an agent from speaking."""
         scope = performance.scope
+        if self.prompts:
+            performance.prompts = self.prompts.over(performance.prompts)
         if self._has_secrets(performance.dialog):
             performance.keep_secrets()
         players = tuple(self._spawn(part, performance) for part in self._parts)

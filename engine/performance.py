@@ -74,6 +74,7 @@ class Performance:
         "number",
         "on_end",
         "on_failure",
+        "prompts",
         "scope",
         "seed",
     )
@@ -98,6 +99,7 @@ class Performance:
         if simulation.purse is not None:
             self.account = simulation.purse.account_for_dialog(NOTHING if past is None else past.spent)
         self.on_failure: Callable[[Performance, BaseException], bool] | None = None  # True: somebody sees to it
+        self.prompts = simulation.prompts  # texts of templates instead of the packaged ones; empty as a rule
         self._simulation = simulation
         self.on_end = on_end
         self._past = past
@@ -159,11 +161,6 @@ class Performance:
     def parameters(self, own: Parameters) -> Parameters:
         """How a model is to sample for an agent: as it says itself, field by field, else as the run does."""
         return overlaid(own, self._simulation.model_parameters)
-
-    @property
-    def prompts(self) -> Mapping[str, str]:
-        """Texts of templates that the run has instead of the packaged ones; empty as a rule. See `Prompts.of_run`."""
-        return self._simulation.prompts
 
     @property
     def resources(self) -> Resources:

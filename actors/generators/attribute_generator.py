@@ -20,18 +20,21 @@ from ...engine.metadata import Metadata
 from ...engine.program.archive import dialogs_in
 from ...engine.program.resumption import Changes, config_in
 from ...engine.simulation import Simulation
+from ..prompts import PACKAGED, Prompts
 from .blueprint import Blueprint, attributes_of, refuse_unknown
 from .commission import Commission
 from .generation import Generation
 from .options import GenerateOptions, RunOptions
 from .population import Population
-from .prompts import instructions
+from .prompts import asking_for_all, check_template, instructions
 from .sampling import model_entry, parameters_of
 
 __all__ = ["AttributeModelGenerator", "BaseAttributeModelGenerator"]
 
 T = TypeVar("T", bound=BaseModel)
-_PARAMETERS = frozenset(("given", "generated_attributes", "extra_instructions", "model", "system_prompt", "llm_prompt"))
+_PARAMETERS = frozenset(
+    ("given", "generated_attributes", "extra_instructions", "model", "system_prompt", "llm_prompt", "prompts")
+)
 _KEYS = _PARAMETERS | {"class", "rules", "model_parameters"}
 
 
@@ -45,14 +48,19 @@ class AttributeModelGenerator(Generic[T]):
     given: values for all objects, as those of an object that `attribute_model` is.
     extra_instructions: said to the model besides. system_prompt, llm_prompt: instead of ours; the latter is a Jinja
         template, which may use `object`, `class_name` and `attributes_instructions`.
+    prompts: templates instead of those of the simulation or of playact, see `Prompts`: a folder of them, or texts or
+        files by name. A generator asks with `template`, NAME_short where the model is a small one, and
+        `missing_attribute`, after NAME_system; where there is no persona_generator or context_generator,
+        `attribute_generator` serves.
     model: "backend:model" or a Backend; None for that of the simulation.
     llm_kwargs: how it samples, as `temperature=1.0`, also what only its backend knows.
 
     Raises ValueError for an attribute that there is not, for what is no rule, and for a file of a rule that is not
-    there or has nothing to choose from.
+    there or has nothing to choose from; `PromptInvalid` for a template that is none.
     """
 
-    default_system_prompt: ClassVar[str] = "You describe what simulated dialogs are about, as short JSON objects."
+    template: ClassVar[str] = "attribute_generator"
+    default_system_prompt: ClassVar[str | None] = None  # for a subclass that does not say it in a template
 
     def __init__(
         self,
@@ -64,6 +72,7 @@ class AttributeModelGenerator(Generic[T]):
         llm_prompt: str | None = None,
         *,
         given: Mapping[str, Any] | None = None,
+        prompts: Prompts | str | Path | Mapping[str, str | Path] | None = None,
         **llm_kwargs: Any,
     ) -> None:
         if "llm_prompt_n" in llm_kwargs:
@@ -77,11 +86,17 @@ class AttributeModelGenerator(Generic[T]):
         self._rules: dict[str, Any] = {}
         self._by_model: list[str] = []
         system = system_prompt if system_prompt is not None else self.default_system_prompt
+        extra = instructions(extra_instructions)
+        if llm_prompt is not None:
+            check_template(llm_prompt)
         self._blueprint = Blueprint(
             kind=kind,
             given=self._given,
-            system_prompt=instructions(system, extra_instructions),
+            system_prompt=system if system is None or not extra else f"{system}\n{extra}",
+            extra_instructions=extra if system is None else "",
             prompt=llm_prompt,
+            template=self.template,
+            prompts=PACKAGED if prompts is None else Prompts.of(prompts),
             model=model,
             model_parameters=parameters_of(llm_kwargs),
         )
@@ -115,14 +130,13 @@ class AttributeModelGenerator(Generic[T]):
 
     def prompt(self) -> str:
         """What the model is asked, but for what rules decide."""
-        from .prompts import asking_for_all
-
-        draft = self._blueprint.draft({})
+        blueprint = self._blueprint
+        prompts, draft = blueprint.prompts, blueprint.draft({})
         wanted = {name: draft.hints[name] for name in draft.steps.by_model}
-        asked = self._blueprint.prompt or asking_for_all(
-            self._blueprint.name, self._given, wanted, (), 0, is_small=False
+        asked = blueprint.prompt or asking_for_all(
+            prompts, blueprint.template, blueprint.name, self._given, wanted, (), 0, is_small=False
         )
-        return f"{self._blueprint.system_prompt}\n\n{asked}"
+        return f"{blueprint.told(prompts)}\n\n{asked}"
 
     @overload
     async def generate(  # type: ignore[overload-overlap]  # one object or a list, as sdialog has it
@@ -234,8 +248,8 @@ class AttributeModelGenerator(Generic[T]):
         """Out of plain data, such as a scenario file has; all keys may be left out.
 
         class: the name of the class. given: what all objects have. rules: as in `set`. generated_attributes,
-        extra_instructions, model, system_prompt, llm_prompt: as in the constructor. model_parameters: how the model
-        samples. Raises ValueError for what is none of this, and `SetupError` for a class that is not known.
+        extra_instructions, model, system_prompt, llm_prompt, prompts: as in the constructor. model_parameters: how the
+        model samples. Raises ValueError for what is none of this, and `SetupError` for a class that is not known.
         """
         unknown = sorted(set(content) - _KEYS)
         if unknown:
@@ -305,5 +319,6 @@ def _finished(commission: Commission, content: Mapping[str, Any], dialog: Dialog
         parentId=commission.parent_id,
         className=blueprint.name,
         notes=commission.notes,
+        **({"prompts": prompts} if (prompts := (dialog.model_extra or {}).get("prompts")) else {}),
     )
     return made.with_metadata(metadata)

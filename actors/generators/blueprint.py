@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from ...engine.completion import Backend, Parameters
 from ...engine.wording import meant
+from ..prompts import PACKAGED, Prompts
 from .file_rules import FromFile
 from .form import Form, form_of
 from .plan import Steps, steps_of
@@ -24,15 +25,20 @@ class Blueprint:
     """Never changes; thousands of objects are made from one at once.
 
     kind: the class. given: what each object has, by attribute. rules: for the attributes that are generated, as users
-    write them, see `rules`. system_prompt, prompt: what the model is told; the latter a template, None for ours.
+    write them, see `rules`. template: what the model is asked by, and, with "_system", told by before.
+    extra_instructions: said besides. prompts: templates of its own. system_prompt, prompt: the user's in place of
+    those, where they are not None; the latter a template.
     max_attempts: how often one attribute may be asked for.
     """
 
     kind: type[BaseModel]
     given: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
-    system_prompt: str = ""
+    system_prompt: str | None = ""
     prompt: str | None = None
+    template: str = "attribute_generator"
+    extra_instructions: str = ""
+    prompts: Prompts = PACKAGED
     model: str | Backend | None = None
     model_parameters: Parameters = Parameters()
     max_attempts: int = 3
@@ -61,6 +67,15 @@ class Blueprint:
             self._cells.append(cell)  # so that its id stays its own
         return known
 
+    def told(self, prompts: Prompts) -> str:
+        """What the model is told before it is asked. Raises `PromptInvalid`."""
+        if self.system_prompt is not None:
+            return self.system_prompt
+        if (told := self._told.get(prompts)) is None:
+            told = prompts.render(f"{self.template}_system", extra_instructions=self.extra_instructions)
+            self._told[prompts] = told
+        return told
+
     @cached_property
     def recipe(self) -> Mapping[str, Any]:
         """As `recipes` has it; made once for all its objects."""
@@ -73,6 +88,10 @@ class Blueprint:
     def _own(self) -> Draft:
         known = attributes_of(self.kind)
         return Draft(self, {name: rule_of(value, name, known) for name, value in self.rules.items()})
+
+    @cached_property
+    def _told(self) -> dict[Prompts, str]:
+        return {}
 
     @cached_property
     def _drafts(self) -> dict[int, Draft]:

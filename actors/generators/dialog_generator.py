@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
 from ...engine.completion import Backend
 from ...engine.dialog import Context, Dialog
 from ...engine.simulation import Simulation
+from ..prompts import PACKAGED, Prompts
 from .alone import played
 from .sampling import parameters_of
-from .writing import LLMDialogOutput, Writing, system_prompt
+from .writing import LLMDialogOutput, Writing
 
 __all__ = ["DialogGenerator", "LLMDialogOutput"]
 
@@ -27,10 +29,14 @@ class DialogGenerator:
     dialogue_details: what the dialog is about. context, example_dialogs, scenario, personas: told to the model or kept
         in the dialog; all of them stay in it. output_format: `LLMDialogOutput` for a `Dialog`; another pydantic class
         or a JSON schema for a value of that form; None for the text as it comes.
+    prompts: templates instead of those of the simulation or of playact, see `Prompts`; what it asks with is `template`,
+        after NAME_system.
     model, llm_kwargs: as for an `AttributeModelGenerator`.
 
     For many at once have a simulation play what `writing` gives: `simulation.run([generator.writing()] * 1000)`.
     """
+
+    template: ClassVar[str] = "dialog_generator"
 
     def __init__(
         self,
@@ -41,6 +47,7 @@ class DialogGenerator:
         personas: Mapping[str, Mapping[str, Any]] | None = None,
         output_format: type[BaseModel] | Mapping[str, Any] | None = LLMDialogOutput,
         model: str | Backend | None = None,
+        prompts: Prompts | str | Path | Mapping[str, str | Path] | None = None,
         **llm_kwargs: Any,
     ) -> None:
         self.dialogue_details = dialogue_details
@@ -50,12 +57,14 @@ class DialogGenerator:
         self.personas = {name: dict(persona) for name, persona in (personas or {}).items()}
         self.output_format = output_format or None
         self.model = model
+        self.prompts = PACKAGED if prompts is None else Prompts.of(prompts)
         self.speakers: tuple[str, ...] = ()
+        self.response_details = ""
         self._parameters = parameters_of(llm_kwargs)
 
     def prompt(self) -> str:
         """What the model is told before the dialog's details."""
-        return self.writing().system
+        return self.writing().told(self.prompts)[0].text
 
     def writing(
         self,
@@ -71,8 +80,11 @@ class DialogGenerator:
         context = self.context if context is None else context
         examples = self.example_dialogs if example_dialogs is None else tuple(example_dialogs)
         return Writing(
-            system=system_prompt(context, examples),
-            task=self._task(dialogue_details or self.dialogue_details),
+            dialogue_details=dialogue_details or self.dialogue_details,
+            response_details=self.response_details,
+            example_dialogs=tuple(example.description() for example in examples),
+            template=self.template,
+            prompts=self.prompts,
             output_format=self.output_format,
             speakers=self.speakers,
             personas=self.personas,
@@ -121,9 +133,6 @@ class DialogGenerator:
         if isinstance(self.output_format, Mapping):
             return json.loads(text)
         return self.output_format.model_validate_json(text)
-
-    def _task(self, dialogue_details: str) -> str:
-        return dialogue_details
 
 
 def _named(dialog: Dialog, id: int | str | None, parent_id: int | str | None) -> Dialog:

@@ -18,7 +18,7 @@ from ...engine.errors import AttributeUnfit, ReplyInvalid, ReplyUnfit
 from ...engine.messages import Fact, Generated, ReplyRejected, Request
 from ...engine.performance import Performance
 from ...engine.seeds import derive, generator
-from . import prompts
+from .prompts import asking_for_all, asking_for_one, from_template
 from .rules import Computed, Fixed, OneOf, Range
 
 if TYPE_CHECKING:
@@ -51,12 +51,13 @@ class _Sheet:
 class Maker(Actor):
     """Makes one object. What is published of it is whole and valid, or nothing is."""
 
-    __slots__ = ("_blueprint", "_draft", "_is_made", "_making", "_performance")
+    __slots__ = ("_blueprint", "_draft", "_is_made", "_making", "_performance", "_prompts")
 
     def __init__(self, making: Making, performance: Performance) -> None:
         self._making = making
         self._blueprint = making.blueprint
         self._performance = performance
+        self._prompts = making.blueprint.prompts.over(performance.prompts)
         self._is_made = False
 
     def fold(self, fact: Fact) -> None:
@@ -142,12 +143,13 @@ class Maker(Actor):
         hints = {name: self._draft.hints[name] for name in names}
         if self._blueprint.prompt is None:
             known, making = sheet.known(), self._making
-            text = prompts.asking_for_all(
-                self._blueprint.name, known, hints, making.unlike, making.variant, is_small=is_small
+            template, kind = self._blueprint.template, self._blueprint.name
+            text = asking_for_all(
+                self._prompts, template, kind, known, hints, making.unlike, making.variant, is_small=is_small
             )
         else:
             attributes = {**sheet.known(), **dict.fromkeys(names)}
-            text = prompts.from_template(self._blueprint.prompt, self._blueprint.name, attributes, hints)
+            text = from_template(self._blueprint.prompt, self._blueprint.name, attributes, hints)
         answer = await answered(
             self._performance, backend, self._request(text, sheet), form, agent=self._blueprint.name, corrections=0
         )
@@ -167,7 +169,9 @@ class Maker(Actor):
             sheet.values.pop(name, None)
         for name in names:
             hint, problem = self._draft.hints[name], problems.get(name, "")
-            text = prompts.asking_for_one(self._blueprint.name, sheet.known(), name, hint, problem, is_small=is_small)
+            text = asking_for_one(
+                self._prompts, self._blueprint.name, sheet.known(), name, hint, problem, is_small=is_small
+            )
             answer = await answered(
                 self._performance,
                 backend,
@@ -182,7 +186,8 @@ class Maker(Actor):
 
     def _request(self, text: str, sheet: _Sheet) -> CompletionRequest:
         performance, blueprint = self._performance, self._blueprint
-        system = (Message("system", blueprint.system_prompt),) if blueprint.system_prompt else ()
+        told = blueprint.told(self._prompts)
+        system = (Message("system", told),) if told else ()
         return CompletionRequest(
             messages=(*system, Message("user", text)),
             parameters=performance.parameters(blueprint.model_parameters),

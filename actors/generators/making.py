@@ -9,6 +9,7 @@ from typing import Any
 
 from ...engine.dialog import Dialog, Ending
 from ...engine.performance import Performance
+from ..prompts import with_versions
 from .blueprint import Blueprint
 from .maker import Make, Maker
 
@@ -31,7 +32,7 @@ class Making:
 
     def dialog(self, **header: Any) -> Dialog:
         """A dialog without words; what is made becomes its last event, "generate"."""
-        return Dialog(personas={}, **header)
+        return Dialog(personas={}, **with_versions(header, self.blueprint.prompts))
 
     def play(self, performance: Performance) -> Awaitable[Ending]:
         """Raises what keeps it from being made."""

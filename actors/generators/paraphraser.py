@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ...engine.completion import Backend
 from ...engine.dialog import Dialog
 from ...engine.errors import DialogFailed, ReplyUnfit
 from ...engine.simulation import Simulation
+from ..prompts import PACKAGED, Prompts
 from .alone import played
 from .rewording import Rewording
 from .sampling import parameters_of
@@ -24,8 +27,9 @@ class Paraphraser:
     dialog that it is made from.
 
     extra_instructions: how to word it. target_speaker: whose turns, everybody's when None. turn_by_turn: a call for
-        each turn, for small models. model, llm_kwargs: as for an `AttributeModelGenerator`; what is not said here is
-        as the run has it.
+        each turn, for small models. prompts: templates instead of those of the simulation or of playact, see
+        `Prompts`: `paraphraser`, `paraphraser_turn`, `paraphraser_system`. model, llm_kwargs: as for an
+        `AttributeModelGenerator`; what is not said here is as the run has it.
 
     For many at once have a simulation play what `rewording` gives.
     """
@@ -36,12 +40,14 @@ class Paraphraser:
         target_speaker: str | None = None,
         turn_by_turn: bool = False,
         model: str | Backend | None = None,
+        prompts: Prompts | str | Path | Mapping[str, str | Path] | None = None,
         **llm_kwargs: Any,
     ) -> None:
         self.extra_instructions = extra_instructions
         self.target_speaker = target_speaker
         self.turn_by_turn = turn_by_turn
         self.model = model
+        self.prompts = PACKAGED if prompts is None else Prompts.of(prompts)
         self._parameters = parameters_of(llm_kwargs)
 
     def rewording(self, dialog: Dialog, target_speaker: str | None = None, *, seed: int | None = None) -> Rewording:
@@ -60,6 +66,7 @@ class Paraphraser:
             model=self.model,
             model_parameters=self._parameters,
             seed=seed,
+            prompts=self.prompts,
         )
 
     async def __call__(

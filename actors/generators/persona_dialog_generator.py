@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ...engine.attributes import AttributeModel
@@ -12,8 +12,8 @@ from ...engine.completion import Backend
 from ...engine.dialog import Context, Dialog
 from ...engine.log import logger
 from ...engine.simulation import Simulation
-from ...engine.wording import listed
 from ..agent import Agent
+from ..prompts import Prompts
 from ..scenario import Scenario
 from .alone import played
 from .dialog_generator import DialogGenerator, _named
@@ -29,9 +29,11 @@ class PersonaDialogGenerator(DialogGenerator):
     The speakers are called `speaker_a`, `speaker_b`, and SPEAKER_C and so on unless `speakers` says all their names;
     agents go by their own.
 
-    response_details: how each turn is to be. The rest as for `DialogGenerator`. Raises TypeError where personas and
-    agents are mixed.
+    response_details: how each turn is to be. prompts: of agents those of their scenario. The rest as for
+    `DialogGenerator`. Raises TypeError where personas and agents are mixed.
     """
+
+    template = "persona_dialog_generator"
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class PersonaDialogGenerator(DialogGenerator):
         response_details: str = "",
         scenario: str | Mapping[str, Any] | None = None,
         model: str | Backend | None = None,
+        prompts: Prompts | str | Path | Mapping[str, str | Path] | None = None,
         *,
         others: Sequence[AttributeModel | Agent] = (),
         speakers: Sequence[str] | None = None,
@@ -64,7 +67,6 @@ class PersonaDialogGenerator(DialogGenerator):
         names = tuple(speakers) if speakers is not None else (speaker_a, speaker_b, *more)
         if len(set(names)) != len(cast):
             raise ValueError(f"{len(cast)} speakers need as many different names, not {', '.join(names)}")
-        self._response_details = response_details
         people = {} if self._agents else dict(zip(names, cast, strict=True))
         super().__init__(
             dialogue_details,
@@ -73,9 +75,11 @@ class PersonaDialogGenerator(DialogGenerator):
             scenario,
             {name: each.fields() for name, each in people.items() if isinstance(each, AttributeModel)},
             model=model,
+            prompts=prompts,
             **llm_kwargs,
         )
         self.speakers = () if self._agents else names
+        self.response_details = response_details
 
     def scenario_of_agents(
         self,
@@ -93,6 +97,7 @@ class PersonaDialogGenerator(DialogGenerator):
         what = self.scenario if scenario is None else scenario
         return Scenario(
             cast=cast,
+            prompts=self.prompts,
             context=self.context if context is None else context,
             scenario=dict(what) if isinstance(what, Mapping) else what,
             max_turns=max_turns,
@@ -124,14 +129,3 @@ class PersonaDialogGenerator(DialogGenerator):
             None, context, example_dialogs, scenario, seed, id, parent_id, notes, simulation=simulation, model=model
         )
         return dialog
-
-    def _task(self, dialogue_details: str) -> str:
-        people = (f"{name}: {json.dumps(persona, ensure_ascii=False)}" for name, persona in self.personas.items())
-        parts = [
-            f"Write a dialog between {listed(self.speakers)}. This is who they are:",
-            *people,
-            dialogue_details,
-            self._response_details,
-            f"{self.speakers[0]} speaks first. Call the speakers by just these names: {', '.join(self.speakers)}.",
-        ]
-        return "\n".join(part for part in parts if part)

@@ -25,7 +25,7 @@ class PersonaGenerator(AttributeModelGenerator[P]):
     See `AttributeModelGenerator`.
     """
 
-    default_system_prompt = "You invent people for simulated dialogs, as short JSON objects."
+    template = "persona_generator"
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ContextGenerator(AttributeModelGenerator[C]):
     See `AttributeModelGenerator`.
     """
 
-    default_system_prompt = "You invent settings for simulated dialogs, as short JSON objects."
+    template = "context_generator"
 
     def __init__(
         self,

@@ -18,14 +18,12 @@ from ...engine.performance import Performance
 from ...engine.said import has_secrets
 from ...engine.seeds import derive
 from ...engine.structured import ReplySchema
+from ..prompts import PACKAGED, Prompts, with_versions
 from .sampling import model_entry
 
 __all__ = ["Rewording"]
 
 _AGENT = "paraphraser"
-_SYSTEM = (
-    "You reword what people say in dialogs. What is meant stays the same, and so does everything not to be reworded."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +34,7 @@ class Rewording:
     they are.
 
     turn_by_turn: one call for each turn, which small models are better at, instead of one for all.
+    prompts: templates of its own.
     """
 
     source: Dialog
@@ -46,6 +45,7 @@ class Rewording:
     model_parameters: Parameters = Parameters()
     corrections: int = 2
     seed: int | None = None
+    prompts: Prompts = PACKAGED
 
     def dialog(self, **header: Any) -> Dialog:
         """The dialog before its first word; its `parentId` is the id of the one that it is made from."""
@@ -58,7 +58,7 @@ class Rewording:
             annotations=source.annotations,
             parentId=source.id,
             model=model_entry(header.pop("model"), self.model, self.model_parameters),
-            **header,
+            **with_versions(header, self.prompts),
         )
 
     def play(self, performance: Performance) -> Awaitable[Ending]:
@@ -99,11 +99,12 @@ class Reword(Request[Ending]):
 class Reworder(Actor):
     """Publishes turn by turn, or all turns at once; never half of one."""
 
-    __slots__ = ("_performance", "_rewording", "_texts")
+    __slots__ = ("_performance", "_prompts", "_rewording", "_texts")
 
     def __init__(self, rewording: Rewording, performance: Performance) -> None:
         self._rewording = rewording
         self._performance = performance
+        self._prompts = rewording.prompts.over(performance.prompts)
         self._texts: list[str] = []
 
     def fold(self, fact: Fact) -> None:
@@ -138,15 +139,11 @@ class Reworder(Actor):
                 for n, turn in shown
                 if turn.text or not has_secrets(turns[n].model_extra)
             ]
-            task = "\n".join(
-                (
-                    "Reword the numbered turns of this dialog.",
-                    rewording.extra_instructions,
-                    "",
-                    *lines,
-                    "",
-                    f"Answer with the new words of these {len(meant)} turns, in order, without speakers and numbers.",
-                )
+            task = self._prompts.render(
+                "paraphraser",
+                dialog="\n".join(lines),
+                count=len(meant),
+                extra_instructions=rewording.extra_instructions,
             )
             form: dict[str, Any] = {"type": "array", "items": _TEXT, "minItems": len(meant), "maxItems": len(meant)}
             answer = await self._answer(task, {"turns": form}, attempt)
@@ -166,8 +163,12 @@ class Reworder(Actor):
             is_public = not has_secrets(before.model_extra)
             if heard := text if is_public else as_heard(before, None).text:
                 lines.append(f"{before.speaker}: {heard}")
-        before = ["This is the dialog so far:", *lines, ""] if lines else []
-        task = "\n".join((*before, "Reword what is said next.", self._rewording.extra_instructions, "", str(turn)))
+        task = self._prompts.render(
+            "paraphraser_turn",
+            said="\n".join(lines),
+            turn=str(turn),
+            extra_instructions=self._rewording.extra_instructions,
+        )
         answer = await self._answer(task, {"text": _TEXT}, attempt)
         return [*answer.facts, *self._turn(place, answer.value["text"], answer.usage)]
 
@@ -185,7 +186,7 @@ class Reworder(Actor):
         form = ReplySchema.of({"type": "object", "properties": properties, "required": list(properties)})
         sequence = performance.calls
         request = CompletionRequest(
-            messages=(Message("system", _SYSTEM), Message("user", task)),
+            messages=(Message("system", self._prompts.render("paraphraser_system")), Message("user", task)),
             parameters=performance.parameters(rewording.model_parameters),
             seed=derive(performance.seed, _AGENT, sequence),
             dialog=performance.id,

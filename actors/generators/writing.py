@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,6 +19,7 @@ from ...engine.performance import Performance
 from ...engine.seeds import derive
 from ...engine.structured import ReplySchema
 from ...engine.thinking import THINKING_PATTERN, Thinking
+from ..prompts import PACKAGED, Prompts, with_versions
 from .sampling import model_entry
 
 __all__ = ["LLMDialogOutput", "Writing"]
@@ -39,13 +39,20 @@ class LLMDialogOutput(BaseModel):
 class Writing:
     """Never changes; may be played any number of times at once.
 
-    system, task: what the model is told. output_format: what it answers: a dialog, something of another form, or,
-    without any, plain text. speakers: the only ones who may speak in a dialog, when there are any. corrections: how
-    often it is told what was wrong. personas, context, scenario, notes: of the dialog, where they stay as they are.
+    dialogue_details, response_details, example_dialogs, personas, context: what the model is told, by `template` and
+    that with "_system". prompts: templates of its own. system, task: a text in place of what a template says.
+    output_format: what it answers: a dialog, something of another form, or, without any, plain text. speakers: the only
+    ones who may speak in a dialog, when there are any. corrections: how often it is told what was wrong. personas,
+    context, scenario, notes: of the dialog, where they stay as they are.
     """
 
-    system: str
-    task: str
+    dialogue_details: str = ""
+    response_details: str = ""
+    example_dialogs: tuple[str, ...] = ()
+    template: str = "dialog_generator"
+    prompts: Prompts = PACKAGED
+    system: str | None = None
+    task: str | None = None
     output_format: type[BaseModel] | Mapping[str, Any] | None = LLMDialogOutput
     speakers: tuple[str, ...] = ()
     personas: Mapping[str, Any] = field(default_factory=dict)
@@ -67,7 +74,7 @@ class Writing:
             scenario=scenario,
             notes=self.notes,
             model=model,
-            **header,
+            **with_versions(header, self.prompts),
         )
 
     def play(self, performance: Performance) -> Awaitable[Ending]:
@@ -80,6 +87,36 @@ class Writing:
         from ..recipes import playable_recipe
 
         return playable_recipe(self)
+
+    def told(self, prompts: Prompts) -> tuple[Message, Message]:
+        """What the model is told: what it is to do, and then this dialog. Raises `PromptInvalid`."""
+        if (told := self._told.get(prompts)) is None:
+            told = self._told[prompts] = self._rendered(prompts)
+        return told
+
+    def _rendered(self, prompts: Prompts) -> tuple[Message, Message]:
+        system, task = self.system, self.task
+        if system is None:
+            context = self.context
+            system = prompts.render(
+                f"{self.template}_system",
+                context=context if isinstance(context, str | None) else context.json(output_metadata=False),
+                example_dialogs=self.example_dialogs,
+            )
+        if task is None:
+            values: dict[str, Any] = {"dialogue_details": self.dialogue_details}
+            if self.speakers:
+                values |= {
+                    "speakers": self.speakers,
+                    "personas": self.personas,
+                    "response_details": self.response_details,
+                }
+            task = prompts.render(self.template, **values)
+        return Message("system", system), Message("user", task)
+
+    @cached_property
+    def _told(self) -> dict[Prompts, tuple[Message, Message]]:
+        return {}
 
     def form(self, *, is_small: bool) -> ReplySchema:
         """What a reply must be, where it is no plain text."""
@@ -97,11 +134,12 @@ class Write(Request[Ending]):
 class Writer(Actor):
     """Has it written, and publishes it as a whole: a dialog as its turns, anything else as what was generated."""
 
-    __slots__ = ("_is_written", "_performance", "_writing")
+    __slots__ = ("_is_written", "_performance", "_prompts", "_writing")
 
     def __init__(self, writing: Writing, performance: Performance) -> None:
         self._writing = writing
         self._performance = performance
+        self._prompts = writing.prompts.over(performance.prompts)
         self._is_written = False
 
     def fold(self, fact: Fact) -> None:
@@ -151,7 +189,7 @@ class Writer(Actor):
         performance, writing = self._performance, self._writing
         sequence = performance.calls
         return CompletionRequest(
-            messages=(Message("system", writing.system), Message("user", writing.task)),
+            messages=writing.told(self._prompts),
             parameters=performance.parameters(writing.model_parameters),
             seed=derive(performance.seed, _AGENT, sequence),
             dialog=performance.id,
@@ -159,17 +197,6 @@ class Writer(Actor):
             attempt=attempt,
             age=performance.number,
         )
-
-
-def system_prompt(context: Context | str | None, example_dialogs: Iterable[Dialog]) -> str:
-    """What a model is told that writes a dialog, but for the dialog's details."""
-    parts = ["You write realistic dialogs, turn by turn, in which people talk as they do in life."]
-    if context is not None:
-        facts = None if isinstance(context, str) else context.json(output_metadata=False)
-        where = context if facts is None else json.dumps(facts, ensure_ascii=False)
-        parts.append(f"Where and why the dialog takes place: {where}")
-    parts += [f"An example of such a dialog:\n{example.description()}" for example in example_dialogs]
-    return "\n\n".join(parts)
 
 
 def _dialog_schema(speakers: tuple[str, ...], *, is_small: bool) -> dict[str, Any]:

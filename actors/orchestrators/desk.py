@@ -29,6 +29,8 @@ from ...engine.thinking import THINKING_PATTERN, Thinking
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from ..prompts import Prompts
+
 __all__ = ["Desk", "Lookahead", "NotRecorded"]
 
 Lookahead = Callable[[], Awaitable[Completion]]
@@ -52,6 +54,7 @@ class Desk:
         "_model",
         "_one_at_a_time",
         "_performance",
+        "_prompts",
         "_random",
         "_turn",
         "agent",
@@ -59,12 +62,15 @@ class Desk:
         "name",
     )
 
-    def __init__(self, performance: Performance, agent: str, name: str, model: str | Backend | None) -> None:
+    def __init__(
+        self, performance: Performance, agent: str, name: str, model: str | Backend | None, prompts: Prompts
+    ) -> None:
         self.agent = agent
         self.name = name
         self.facts: list[Fact] = []
         self._performance = performance
         self._model = model
+        self._prompts = prompts
         self._one_at_a_time = anyio.Lock()  # the calls of a dialog are numbered
         self.begin()
 
@@ -95,6 +101,9 @@ class Desk:
     @property
     def given(self) -> int:
         return sum(type(fact) is Instructed and fact.label == self.name for fact in self._so_far())
+
+    def words(self, template: str, values: Mapping[str, object]) -> str:
+        return self._prompts.over(self._performance.prompts).render(template, **values)
 
     async def ask(self, question: str | Sequence[Message], model: str | Backend | None, parameters: Parameters) -> str:
         request = _request(question, parameters)

@@ -13,13 +13,6 @@ from .rule import CHECKED, Rule
 
 __all__ = ["DirectorOrchestrator", "Verdict"]
 
-_SYSTEM = """\
-You direct a conversation from behind the scenes. You give advice to {agent} and to nobody else.
-Judge how the conversation goes by this rubric:
-{rubric}
-Where it goes well, leave it alone. Where it does not, advise {agent} in one or two sentences what to do in the next \
-reply; do not write the reply itself."""
-
 
 class Verdict(BaseModel):
     """What a director comes to. `advice` counts only where it advises."""
@@ -62,5 +55,8 @@ class DirectorOrchestrator(Rule):
     def _question(self, dialog: Dialog) -> tuple[Message, Message]:
         said = dialog.turns if self.turns is None else dialog.turns[-self.turns :]
         transcript = "\n".join(map(str, said))
-        system = _SYSTEM.format(agent=self.target_agent, rubric=self.rubric)
-        return Message("system", system), Message("user", f"The conversation so far:\n{transcript}\n\nYour verdict?")
+        agent = self.target_agent
+        return (
+            Message("system", self.words("director_system", agent=agent, rubric=self.rubric)),
+            Message("user", self.words("director", agent=agent, said=transcript)),
+        )

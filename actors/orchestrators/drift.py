@@ -84,11 +84,8 @@ class DriftOrchestrator(Rule):
 
     def instruct(self, dialog: Dialog, utterance: str) -> Instruction:
         values = self._now(utterance)
-        told = "; ".join(
-            f"{name.replace('_', ' ')}: {drift.told(values[name])}" for name, drift in self._drifts.items()
-        )
-        text = f"How it is with you now: {told}. Let it show in how you speak, and do not name it."
-        return Instruction(text=text, events=self.note("drift", values))
+        told = [f"{name.replace('_', ' ')}: {drift.told(values[name])}" for name, drift in self._drifts.items()]
+        return Instruction(text=self.words("drift", attributes=told), events=self.note("drift", values))
 
     def values(self, dialog: Dialog) -> list[dict[str, float]]:
         """The values of a finished dialog, turn by turn of the agent, out of its events."""

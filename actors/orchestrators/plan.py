@@ -127,18 +127,15 @@ class PlanOrchestrator(Rule):
         if begin >= len(turns):
             return None
         said = "\n".join(map(str, turns[begin:]))
-        question = f"Part of a conversation:\n{said}\n\nAnswer yes (true) or no (false): {check.question}"
-        asked = (Message("system", "You answer questions about conversations by what is said in them."),)
-        verdict = await self.ask_for(
-            _YesNo, (*asked, Message("user", question)), model=self.model, parameters=self.model_parameters
+        question = (
+            Message("system", self.words("plan_check_system")),
+            Message("user", self.words("plan_check", said=said, question=check.question)),
         )
+        verdict = await self.ask_for(_YesNo, question, model=self.model, parameters=self.model_parameters)
         return len(turns) - 1 if verdict.answer else None
 
     def _told(self, names: tuple[str, ...]) -> str:
-        if len(names) == 1:
-            return f"The next step of your plan: {self.steps[names[0]].tell}"
-        choices = "\n".join(f"- {self.steps[name].tell}" for name in names)
-        return f"The next step of your plan is one of these, whichever fits:\n{choices}"
+        return self.words("plan_step", steps=[self.steps[name].tell for name in names])
 
 
 def _steps(notes: tuple[Event, ...]) -> list[Event]:

@@ -55,9 +55,7 @@ class SimpleResponseOrchestrator(Rule):
         lines = self._lines(await self.nearest(matched, self._texts, count=self.top_k, embedder=self.embedder), follows)
         if not lines:
             return Instruction(text="", events=event)
-        listed = "\n".join(f"- {line}" for line in lines)
-        text = f"If one of these fits, say it, worded to suit the conversation; else speak as you would:\n{listed}"
-        return Instruction(text=text, events=event)
+        return Instruction(text=self.words("simple_response", responses=lines), events=event)
 
     @property
     def _texts(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from pydantic import ValidationInfo
 from ...engine.digest import versions_of
 from ...engine.errors import PromptInvalid
 from ..problem import problem
+from .packaged import SUFFIX, packaged_names
 
-__all__ = ["PACKAGED", "SUFFIX", "Prompts", "packaged_names", "packaged_text", "prompts_of"]
+__all__ = ["PACKAGED", "Prompts", "prompts_of", "with_versions"]
 
-SUFFIX = ".j2"
-_FOLDER = Path(__file__).parent / "templates"
+_RIVALS = (SUFFIX, ".jinja", ".jinja2", ".txt")  # endings of files that somebody may take for templates
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,11 @@ class Prompts(Mapping[str, str]):
 
     Templates are in the language of Jinja2 and run in its sandbox; they can include and extend each other, and a
     packaged one as "default/NAME". A name that begins with "_" is for parts that only other templates use. What is
-    filled in, be it a persona or a model's words, is text and never read as a template.
+    filled in, be it a persona or a model's words, is text and never read as a template. What there is to fill in, each
+    packaged one says at its beginning; `playact new --prompts FOLDER` writes them all out.
 
-    Raises `PromptInvalid`, with the line, for a template that is none and for a name that nobody asks for.
+    Raises `PromptInvalid`, with the line, for a template that is none, for a name that nobody asks for, for what it
+    wants filled in and nobody gives, and for what the sandbox would not let it do.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -41,10 +43,9 @@ class Prompts(Mapping[str, str]):
             if not name.startswith("_") and name not in packaged_names():
                 raise PromptInvalid(name, None, _unknown_name(name))
         if self.texts:
-            from .environment import check
+            from .checking import check
 
-            for name, text in self.texts.items():
-                check(name, text)
+            check(self)
 
     @classmethod
     def of(cls, source: str | Path | Mapping[str, str | Path], *, base: Path | None = None) -> Prompts:
@@ -61,9 +62,12 @@ class Prompts(Mapping[str, str]):
         folder = base / source
         if not folder.is_dir():
             raise PromptInvalid(str(source), None, "is no folder of templates")
-        files = sorted(folder.glob(f"*{SUFFIX}"))
+        files = sorted(file for file in folder.iterdir() if _is_meant(file))
         if not files:
             raise PromptInvalid(str(source), None, f"holds no templates; they are files such as persona_agent{SUFFIX}")
+        for file in files:
+            if file.suffix != SUFFIX:
+                raise PromptInvalid(file.name, None, f"templates are files that end with {SUFFIX}; rename or remove it")
         return cls({file.stem: _read(file.stem, file) for file in files})
 
     @classmethod
@@ -75,7 +79,7 @@ class Prompts(Mapping[str, str]):
 
     def render(self, name: str, /, **values: object) -> str:
         """The template with its values filled in. Raises `PromptInvalid` with the line when that cannot be done."""
-        from .environment import rendered
+        from .sandbox import rendered
 
         return rendered(self, name, values)
 
@@ -100,6 +104,10 @@ class Prompts(Mapping[str, str]):
         return len(self.texts)
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         return hash(frozenset(self.texts.items()))
 
     def __repr__(self) -> str:
@@ -124,18 +132,9 @@ def prompts_of(value: Any, info: ValidationInfo) -> Prompts:
         raise problem(str(error), error.name) from error
 
 
-@lru_cache(maxsize=1)
-def packaged_names() -> frozenset[str]:
-    """The templates that playact asks for."""
-    return frozenset(file.stem for file in _FOLDER.glob(f"*{SUFFIX}"))
-
-
-@lru_cache(maxsize=256)
-def packaged_text(name: str) -> str:
-    """Raises KeyError for a name that is none."""
-    if name not in packaged_names():
-        raise KeyError(name)
-    return (_FOLDER / f"{name}{SUFFIX}").read_text(encoding="utf-8")
+def with_versions(header: dict[str, Any], own: Prompts) -> dict[str, Any]:
+    """What is to stand at the head of a dialog, with the templates that are not those of the run."""
+    return header if not own else {**header, "prompts": {**header.get("prompts", {}), **own.versions}}
 
 
 @lru_cache(maxsize=256)
@@ -147,6 +146,11 @@ def _unknown_name(name: str) -> str:
     if close := get_close_matches(name, packaged_names(), 1):
         return f"nobody asks for it; did you mean {close[0]}?"
     return f"nobody asks for it; those there are: {', '.join(sorted(packaged_names()))}"
+
+
+def _is_meant(file: Path) -> bool:
+    """Whether a file of a folder is one of its templates, or somebody may believe so."""
+    return not file.name.startswith(".") and (file.suffix.lower() in _RIVALS or file.stem in packaged_names())
 
 
 def _text(name: str, text: object, base: Path) -> str:

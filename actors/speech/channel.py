@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ...engine.said import ACTION, SPEECH
+from ...engine.said import SPEECH
 from ..problem import problem
 
 __all__ = ["Channel", "Channels", "OwnChannels"]
@@ -48,18 +48,6 @@ class Channel:
         if not text[self.max_chars].isspace() and any(letter.isspace() for letter in head):
             head = head[: max(place for place, letter in enumerate(head) if letter.isspace())]
         return head.rstrip()
-
-    def told(self) -> str:
-        """What an agent is told of it, "" for nothing."""
-        if self.name == SPEECH:
-            how = ""
-        elif self.name == ACTION:
-            how = "Put what you do between asterisks, as in *sits down*."
-        else:
-            how = f"Put your {self.name.replace('_', ' ')} in brackets, as in [{self.name}: ...]"
-            how += "; nobody else knows of it." if self.hearers == () else "."
-        limit = f"Each {self.name} has at most {self.max_chars} characters." if self.max_chars else ""
-        return " ".join(part for part in (how, self.about, limit) if part)
 
 
 def _channels(value: Any) -> Any:

@@ -11,6 +11,7 @@ from ...engine.completion import Usage
 from ...engine.messages import Fact, Uttered
 from ...engine.said import SPEECH, Said, written
 from ...engine.structured import ReplySchema
+from ..prompts import Prompts
 from .asides import Asides
 from .channel import Channel
 from .earshot import Hearing
@@ -53,13 +54,25 @@ class Manner:
         """Whether a turn that comes to no words has something in it all the same."""
         return any(True for _ in self._whispers(facts))
 
-    @cached_property
-    def prompt(self) -> str:
-        """What the agent is told of all this, "" for nothing."""
-        told = [channel.told() for channel in self.channels] if self.turn_form == "markup" else self._told_of_form()
-        if self._confidants and (self.tools or self.turn_form == "markup"):
-            told.append(self._told_of_asides())
-        return " ".join(part for part in told if part)
+    def told(self, prompts: Prompts) -> str:
+        """What the agent is told of all this, "" for nothing. Raises `PromptInvalid`."""
+        told = prompts.render(
+            "channels_and_asides",
+            channels=[
+                {
+                    "name": channel.name,
+                    "words": channel.name.replace("_", " "),
+                    "about": channel.about,
+                    "max_chars": channel.max_chars,
+                    "is_private": channel.hearers == (),
+                }
+                for channel in self.channels
+            ],
+            confidants=self._confidants,
+            asides_by=None if self.asides is None else self.asides.by,
+            turn_form=self.turn_form,
+        )
+        return told.removeprefix(" ")
 
     @cached_property
     def schema(self) -> ReplySchema | None:
@@ -108,26 +121,6 @@ class Manner:
             return part
         meant = self.cast if part.heard_by is None else part.heard_by
         return part._replace(heard_by=tuple(name for name in meant if name in hearers and name != self.name))
-
-    def _told_of_asides(self) -> str:
-        others = " or ".join(self._confidants)
-        if self.tools:
-            return f"To tell something to {others} only, use the tool whisper; nobody else hears it."
-        one = self._confidants[0]
-        return (
-            f"To tell something to {others} only, write it as [to {one}: ...]; nobody else hears what is in brackets."
-        )
-
-    def _told_of_form(self) -> list[str]:
-        told = [f"Your answer has these parts: {', '.join([*(c.name for c in self._others), 'speech'])}."]
-        if self._named_in_words:
-            told.append("Leave `to` empty to speak to all, or name those who alone are to hear your speech.")
-        told += (channel.about for channel in self.channels)
-        return told
-
-    @property
-    def _others(self) -> Sequence[Channel]:
-        return [channel for channel in self.channels if channel.name != SPEECH]
 
 
 def _for_readers(parts: Sequence[Said]) -> tuple[str, tuple[str, ...] | None]:

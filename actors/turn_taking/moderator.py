@@ -14,6 +14,7 @@ from ...engine.errors import ReplyInvalid, ReplyUnfit
 from ...engine.messages import Fact, SpeakerChosen, Uttered
 from ...engine.seeds import derive
 from ...engine.structured import ReplySchema
+from ..prompts import Prompts
 from .addressed_by_name import Otherwise
 from .round_robin import after_last
 from .turn_policy import CHECKED, Choice, Particular, TurnPolicy
@@ -124,11 +125,12 @@ class _Chair:
 
     def _request(self, cast: Sequence[str], dialog: Dialog, choices: Sequence[str], attempts: int) -> CompletionRequest:
         moderator, performance = self._moderator, self._performance
-        sequence = performance.calls
+        sequence, prompts = performance.calls, Prompts.of_run(performance.prompts)
+        said = "\n".join(str(turn) for turn in dialog.turns[-moderator.shows :] if turn.text)
         return CompletionRequest(
             messages=(
-                Message("system", _told(cast, moderator.instructions)),
-                Message("user", _question(dialog, choices, moderator.shows)),
+                Message("system", prompts.render("moderator_system", cast=cast, instructions=moderator.instructions)),
+                Message("user", prompts.render("moderator", said=said, choices=choices)),
             ),
             parameters=performance.parameters(moderator.model_parameters),
             seed=derive(performance.seed, moderator.name, sequence),
@@ -161,13 +163,3 @@ def _schema(choices: Sequence[str]) -> ReplySchema:
     speaker = {"type": "string", "enum": list(choices)}
     schema: dict[str, Any] = {"type": "object", "properties": {"speaker": speaker}, "required": ["speaker"]}
     return ReplySchema.of(schema)
-
-
-def _told(cast: Sequence[str], instructions: str) -> str:
-    told = f"You moderate a conversation between {', '.join(cast[:-1])} and {cast[-1]}. You decide who speaks next."
-    return f"{told} {instructions}" if instructions else told
-
-
-def _question(dialog: Dialog, choices: Sequence[str], shows: int) -> str:
-    said = "\n".join(str(turn) for turn in dialog.turns[-shows:] if turn.text) or "Nothing was said so far."
-    return f"{said}\n\nWho speaks next: {', '.join(choices[:-1])} or {choices[-1]}?"

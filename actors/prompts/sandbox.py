@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import lru_cache, partial
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from jinja2 import FunctionLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
+from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...engine.errors import PromptInvalid
 from ...engine.wording import listed, sentences
-from .prompts import SUFFIX, Prompts, packaged_text
+from .packaged import SUFFIX, packaged_text, stands_for
+from .wording import as_json, phrases, without, words_of
 
-__all__ = ["check", "rendered"]
+if TYPE_CHECKING:
+    from .prompts import Prompts
 
-_DEFAULT = "default/"
+__all__ = ["DEFAULT", "new_environment", "reason_of", "rendered"]
+
+DEFAULT = "default/"  # before the name of a packaged template, where one's own has its name
 _FILE = "<prompt {}>"  # what a template is called in a traceback
 _Found = tuple[str, str, Callable[[], bool]]
-
-
-def check(name: str, text: str) -> None:
-    """Raises `PromptInvalid` when the text is no template."""
-    try:
-        _new_environment(lambda _: None).parse(text, name)
-    except TemplateSyntaxError as error:
-        raise PromptInvalid(name, error.lineno, _reason(error)) from error
 
 
 def rendered(prompts: Prompts, name: str, values: Mapping[str, object]) -> str:
     """Raises `PromptInvalid` with the line for whatever goes wrong in a template."""
     try:
-        return _environment(prompts).get_template(name).render(values)
+        return _template(prompts, name).render(values)
     except TemplateSyntaxError as error:
-        raise PromptInvalid(error.name or name, error.lineno, _reason(error)) from error
+        raise PromptInvalid(error.name or name, error.lineno, reason_of(error)) from error
     except Exception as error:  # a template can fail in every way that an expression can
         where, line = _place(error.__traceback__, name)
-        raise PromptInvalid(where, line, f"{_reason(error)}{_hint(error, values)}") from error
+        raise PromptInvalid(where, line, f"{reason_of(error)}{_hint(error, values)}") from error
 
 
-@lru_cache(maxsize=64)
-def _environment(prompts: Prompts) -> ImmutableSandboxedEnvironment:
-    return _new_environment(partial(_find, prompts))
-
-
-def _new_environment(find: Callable[[str], _Found | None]) -> ImmutableSandboxedEnvironment:
+def new_environment(find: Callable[[str], _Found | None]) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         loader=FunctionLoader(find),
         undefined=StrictUndefined,
@@ -55,37 +46,45 @@ def _new_environment(find: Callable[[str], _Found | None]) -> ImmutableSandboxed
         auto_reload=False,
     )
     environment.globals = {"range": environment.globals["range"], "sentences": sentences}
-    environment.filters |= {"listed": listed, "without": _without}
+    own = {"json": as_json, "listed": listed, "phrases": phrases, "without": without, "words": words_of}
+    environment.filters |= own
     return environment
 
 
-def _without(facts: Mapping[str, object], *names: str) -> dict[str, object]:
-    return {name: value for name, value in facts.items() if name not in names}
-
-
-def _find(prompts: Prompts, name: str) -> _Found | None:
-    wanted = name.removesuffix(SUFFIX)
-    try:
-        text = packaged_text(wanted.removeprefix(_DEFAULT)) if wanted.startswith(_DEFAULT) else None
-        text = text or prompts.texts.get(wanted) or packaged_text(wanted)
-    except KeyError:
-        return None
-    return text, _FILE.format(wanted), lambda: True
-
-
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     if isinstance(error, TemplateNotFound):
         return f"there is no template {error.name}"
     return " ".join(str(error.message if isinstance(error, TemplateSyntaxError) else error).split())
 
 
+@lru_cache(maxsize=1024)
+def _template(prompts: Prompts, name: str) -> Template:
+    template = _environment(prompts).get_template(name)
+    template.globals = dict(template.globals)  # Jinja's chain of maps costs each rendering more than a short prompt
+    return template
+
+
+@lru_cache(maxsize=64)
+def _environment(prompts: Prompts) -> ImmutableSandboxedEnvironment:
+    return new_environment(partial(_find, prompts))
+
+
+def _find(prompts: Prompts, name: str) -> _Found | None:
+    wanted = name.removesuffix(SUFFIX)
+    own = None if wanted.startswith(DEFAULT) else prompts.texts.get(wanted, prompts.texts.get(stands_for(wanted)))
+    try:
+        text = packaged_text(wanted.removeprefix(DEFAULT)) if own is None else own
+    except KeyError:
+        return None
+    return text, _FILE.format(wanted), lambda: True
+
+
 def _hint(error: Exception, values: Mapping[str, object]) -> str:
     """Of a name that is not defined: what was meant, or what there is."""
+    from .checking import hint
+
     name = str(error).partition("'")[2].partition("' is undefined")[0]
-    if f"'{name}' is undefined" != str(error):
-        return ""
-    close = get_close_matches(name, values, 1)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(values)}"
+    return "" if f"'{name}' is undefined" != str(error) else hint(name, values.keys())
 
 
 def _place(traceback: TracebackType | None, name: str) -> tuple[str, int | None]:
