@@ -43,6 +43,7 @@ def _add_new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--template", choices=templates(), default="two", help="what to begin with (two)")
     parser.add_argument("--force", action="store_true", help="replace FILE.yaml when it is there already")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of scenario files, and stop there")
+    parser.add_argument("--prompts", type=Path, metavar="FOLDER", help="write the templates of prompts there instead")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

@@ -89,8 +89,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _new(options: argparse.Namespace) -> int:
-    from .new_command import new, print_schema
+    from .new_command import new, new_prompts, print_schema
 
+    if options.prompts is not None:
+        return new_prompts(options.prompts, overwrites=options.force)
     return print_schema() if options.schema else new(options.path, options.template, overwrites=options.force)
 
 

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 from ..engine.errors import SetupError
+from .prompts.packaged import SUFFIX, packaged_names, packaged_text
 
-__all__ = ["SCHEMA_FILE", "new", "print_schema", "templates"]
+__all__ = ["SCHEMA_FILE", "new", "new_prompts", "print_schema", "templates"]
 
 SCHEMA_FILE = "playact.schema.json"
 _FOLDER = Path(__file__).parent / "starters"
@@ -34,6 +35,25 @@ def new(path: Path, template: str, *, overwrites: bool = False) -> int:
     for file, text in files.items():
         _write(file, text)
     print(f"{path} is written, with {SCHEMA_FILE} for your editor; play it: playact run {path}")
+    return 0
+
+
+def new_prompts(folder: Path, *, overwrites: bool = False) -> int:
+    """Writes the packaged templates of prompts to a folder, from which `Prompts.of` reads them. The exit code.
+
+    Raises `SetupError` when one of them is there already and says something else, unless it `overwrites`.
+    """
+    files = {folder / f"{name}{SUFFIX}": packaged_text(name) for name in sorted(packaged_names())}
+    for file, text in files.items():
+        if file.exists() and not overwrites and file.read_text(encoding="utf-8", errors="replace") != text:
+            raise SetupError(f"{file} is there already; say --force to replace it, or another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"{folder} cannot be made: {error.strerror}") from error
+    for file, text in files.items():
+        _write(file, text)
+    print(f"{len(files)} templates are in {folder}; take away those you leave as they are, and name it as prompts:")
     return 0
 
 

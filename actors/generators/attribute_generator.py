@@ -123,6 +123,11 @@ class AttributeModelGenerator(Generic[T]):
         self._rules, self._blueprint = rules, blueprint
         return self
 
+    def under(self, prompts: Prompts) -> Self:
+        """Where it has no template of its own, these hold, before those of the run."""
+        self._blueprint = replace(self._blueprint, prompts=self._blueprint.prompts.over(prompts))
+        return self
+
     @property
     def blueprint(self) -> Blueprint:
         """What all objects are made from."""

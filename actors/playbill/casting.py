@@ -101,17 +101,21 @@ class Casting:
 
     def _begun(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> Generation[Any]:
         try:
-            return asked.generator().stream(
-                asked.count(self.dialogs),
-                seed=derive(self.seed, place),
-                max_attempts=asked.max_attempts,
-                population=asked.quotas(),
-                repeats=asked.repeats,
-                model=asked.model or self.model,
-                concurrency=self.concurrency,
-                budget=self.budget,
-                prices=self.prices,
-                journal=journal,
+            return (
+                asked.generator()
+                .under(self.playbill.prompts)
+                .stream(
+                    asked.count(self.dialogs),
+                    seed=derive(self.seed, place),
+                    max_attempts=asked.max_attempts,
+                    population=asked.quotas(),
+                    repeats=asked.repeats,
+                    model=asked.model or self.model,
+                    concurrency=self.concurrency,
+                    budget=self.budget,
+                    prices=self.prices,
+                    journal=journal,
+                )
             )
         except ValueError as error:  # such as counts of a population that do not come to the number asked for
             raise SetupError(f"{place}: {error}") from error
@@ -122,7 +126,7 @@ class Casting:
         """What an earlier process has begun, if it was just this. Raises `SetupError` for anything else."""
         from ..generators import Commission
 
-        generator = asked.generator()
+        generator = asked.generator().under(self.playbill.prompts)
         memo = config_in(journal).get("memo", {}).get("generation")
         kept = None if memo is None else Commission.from_memo(memo)
         same = kept is not None and (
@@ -164,7 +168,7 @@ class Casting:
 
 def _wording(blueprint: Blueprint) -> tuple[object, ...]:
     """All that decides what is made, but for the model, which may be another one when it is gone on with."""
-    told = blueprint.system_prompt, blueprint.prompt
+    told = blueprint.told(blueprint.prompts), blueprint.prompt, dict(blueprint.prompts)
     return (blueprint.kind, dict(blueprint.given), dict(blueprint.rules), *told)
 
 

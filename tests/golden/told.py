@@ -173,7 +173,7 @@ def _scenario(chance: random.Random) -> Scenario:
         DriftOrchestrator({"mood_now": Drift(levels={4: "calm", 6: _text(chance) or "wild"}), "trust": 3.0}),
         ChangeMindOrchestrator(probability=0.7, reasons=chance.choice([(), ("a", _text(chance)), "b"]), max_times=None),
     )
-    channels = [Channel("action", about=_text(chance)), "thought", Channel("speech", max_chars=90)]
+    channels = (Channel("action", about=_text(chance)), Channel("thought"), Channel("speech", max_chars=90))
     return Scenario(
         cast=(Agent(Persona(name="Ada")) | advisers, Agent(Persona(name="Bob"))),
         channels=chance.choice([(), channels, channels[:1]]),
