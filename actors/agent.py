@@ -44,8 +44,8 @@ class Agent:
     tool_timeout_s: how long one call may take, where the tool does not say itself.
     max_tool_rounds: in how many replies of one turn its model may ask for tools; then it is asked without any.
     response_schema: the form of its replies, a JSON schema or a pydantic model. A turn's text is then the JSON of the
-        value; small slips are put right, and a reply that does not fit is asked for again, with the problem, at most
-        `corrections` times. Patterns in it take no longer than the text is long, but for those with look-around.
+        value; small slips are put right, and a reply that does not fit is asked for again. Patterns in it take no
+        longer than the text is long, but for those with look-around.
     corrections: how often in a turn it is told what does not fit, and asked again.
     think: asks the model to reason first, where the backend can; "low", "medium" or "high" says how much.
     thinking_pattern: a regular expression for thoughts that stand among the words; None takes all for words.
