@@ -47,9 +47,14 @@ def is_loop(turns: Sequence[Turn], speakers: int) -> bool:
     Case does not count, nor what stands around the words.
     """
     speaker = turns[-1].speaker
-    own = [turn.text for turn in turns[-_LOOP_LENGTH * speakers :] if turn.speaker == speaker]
-    if len(own) < 2 or not _are_same(own[-1], own[-2]):
+    for turn in reversed(turns[-_LOOP_LENGTH * speakers : -1]):
+        if turn.speaker == speaker:
+            break
+    else:
         return False
+    if not _are_same(turn.text, turns[-1].text):  # nearly always
+        return False
+    own = [turn.text for turn in turns[-_LOOP_LENGTH * speakers :] if turn.speaker == speaker]
     if len(own) >= _LOOP_LENGTH and _are_same(own[-1], own[-_LOOP_LENGTH]):
         return True
     if len(turns) < 2 * speakers:
@@ -60,7 +65,10 @@ def is_loop(turns: Sequence[Turn], speakers: int) -> bool:
 
 def _says_goodbye(text: str) -> bool:
     lowered = text.lower()
-    if not any(hint in lowered for hint in _HINTS):  # much faster than the pattern, which few turns then need
+    for hint in _HINTS:  # much faster than the pattern, which few turns then need
+        if hint in lowered:
+            break
+    else:
         return False
     return _GOODBYE.search(text) is not None and _GREETING_BYE.search(text) is None and not text.rstrip().endswith("?")
 

@@ -173,8 +173,9 @@ class AgentActor(Actor):
         if request.advice:
             advice = (*request.advice, *advice)
         while True:
+            draft = _Draft(attempts, [*advice])
             try:
-                return await self._turn(attempts, advice)
+                return self._turn(draft, *await self._well_said(draft))
             except (ReplyEmpty, ReplyInvalid) as error:
                 attempts += 1
                 if not self._performance.may_take_turn_again(error, attempts):
@@ -211,12 +212,8 @@ class AgentActor(Actor):
         text, _ = self._words(self._said(completion, draft))
         return replace(completion, text=text)
 
-    async def _turn(self, attempts: int, advice: Sequence[Fact]) -> tuple[Fact, ...]:
-        draft = _Draft(attempts, list(advice))
-        if self._memory.is_blank and self._agent.first_utterance:
-            text, has_finished = self._processed(self._opening()), False
-        else:
-            text, has_finished = await self._well_said(draft)
+    def _turn(self, draft: _Draft, text: str, has_finished: bool) -> tuple[Fact, ...]:
+        """Raises `ReplyEmpty` where nothing is left to say."""
         manner = self._part.manner
         if manner is not None and (uttered := manner.uttered(text, draft.usage, draft.facts)) is not None:
             draft.facts.append(uttered)
@@ -236,6 +233,8 @@ class AgentActor(Actor):
 
     async def _well_said(self, draft: _Draft) -> tuple[str, bool]:
         """What the others are to hear; its flaws are noted, and it is asked for again where they are to be retried."""
+        if self._memory.is_blank and self._agent.first_utterance:
+            return self._processed(self._opening()), False
         watch, retries = self._part.watch, 0
         while True:
             text, has_finished = await self._reply(draft)

@@ -81,12 +81,13 @@ class Scenario(BaseModel):
             header["model"] = {**header.get("model", {}), "agents": dict(self._models)}
         contexts = (self.context, *(agent.context for agent in self.cast))
         dialog = Dialog(
-            personas=self._personas,
             context=next((context for context in contexts if context is not None), None),
             scenario=self.scenario,
             notes=self.notes,
             **header,
         )
+        # Shared with the others until `minutes.close`; what is validated is copied.
+        dialog.personas, dialog.model = self._personas, header.get("model")
         dialog.model_fields_set.clear()  # it would take as much memory as all the values
         return dialog
 

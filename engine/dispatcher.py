@@ -113,17 +113,19 @@ class Dispatcher:
         Raises the last `BackendError` when trying again is of no use or has gone on long enough, `BudgetSpent` when it
         cannot be paid for.
         """
-        if (known := _recalled(backend, request)) is not None:
+        # Ten times as fast as to ask whether it is a `RecallingBackend`.
+        recall: Callable[[CompletionRequest], Completion | None] | None = getattr(backend, "recall", None)
+        if recall is not None and (known := recall(request)) is not None:
             await anyio.lowlevel.checkpoint()  # else a dialog that is all known would let nobody else run
             self.recalled += 1
             asker.take_reply(request, known, 0)
             return known
         lane = self._scheduler.lanes.get(backend.name) or self._lane(backend)
-        till, purse = self._till, self._purse
+        till, purse, diary = self._till, self._purse, asker.diary
         call = Call(asker.number, request.sequence)
         forgiven = 0  # failures that were the backend's, not the call's
-        if asker.diary is not None and not asker.diary.is_durable:
-            await asker.diary.durable()
+        if diary is not None and not diary.is_durable:
+            await diary.durable()
         while True:
             if lane.pacer.pace.tokens_per_minute is not None:
                 call = call._replace(tokens=lane.pacer.guess(request))
@@ -154,17 +156,13 @@ class Dispatcher:
                 if lane.is_watched and not completion.is_cached:
                     self._answered(backend, lane, call, request, completion, began)
                 cost: int | None = 0
-                model = model_asked(backend, request)
                 if not completion.is_cached:
-                    self.answered.add(model, completion.usage)
-                    for _ in range(completion.calls - 1):  # given up; this much of what they took is known
-                        self.answered.add(model, Usage(completion.usage.prompt_tokens))
+                    model = model_asked(backend, request)
+                    self._count(model, completion)
+                    if purse is not None and hold is None and diary is not None:  # nobody else wants to know it at once
+                        cost = purse.cost(model, completion.usage)
                 if hold is not None:
                     cost = hold.answered(completion)
-                elif completion.is_cached:
-                    cost = 0
-                elif purse is not None and asker.diary is not None:  # nobody else wants to know it at once
-                    cost = purse.cost(model, completion.usage)
                 asker.take_reply(request, completion, cost)
                 return completion
             finally:
@@ -278,9 +276,17 @@ class Dispatcher:
                 raise self._purse.out_of_time()
         return error
 
+    def _count(self, model: str, completion: Completion) -> None:
+        self.answered.add(model, completion.usage)
+        if completion.calls > 1:  # the others were given up; this much of what they took is known
+            for _ in range(completion.calls - 1):
+                self.answered.add(model, Usage(completion.usage.prompt_tokens))
+
     def _leave(self, lane: Lane, call: Call) -> None:
         now = self._now()
-        self._hand_out(lane, lane.leave(call, now), now)
+        next_call = lane.leave(call, now)
+        if next_call is not None or lane.waiting:
+            self._hand_out(lane, next_call, now)
 
     def _serve(self, lane: Lane) -> None:
         """Time has passed: what may go now goes."""
@@ -326,9 +332,3 @@ class Dispatcher:
         elif hold is not None:
             hold.cost_nothing()  # it was not sent
         raise purse.out_of_time()
-
-
-def _recalled(backend: Backend, request: CompletionRequest) -> Completion | None:
-    """What a `RecallingBackend` knows without a call; told from others by its method, which is ten times as fast."""
-    recall: Callable[[CompletionRequest], Completion | None] | None = getattr(backend, "recall", None)
-    return None if recall is None else recall(request)

@@ -75,6 +75,7 @@ class Performance:
         "on_end",
         "on_failure",
         "prompts",
+        "scenario",
         "scope",
         "seed",
     )
@@ -84,6 +85,7 @@ class Performance:
         simulation: Simulation,
         scope: Scope,
         dialog: Dialog,
+        scenario: Playable,
         number: int,
         seed: int,
         *,
@@ -92,6 +94,7 @@ class Performance:
     ) -> None:
         self.scope = scope
         self.dialog = dialog
+        self.scenario = scenario
         self.number = number
         self.seed = seed
         self._calls = 0 if past is None else past.calls

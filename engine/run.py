@@ -42,7 +42,8 @@ class Run:
         self._next_place = 0
         self._ahead: list[tuple[int, Dialog]] = []  # a heap of those that finished before their turn
         self._failed: deque[_Failed] = deque()
-        self._on_end = None if ordered else self._take  # one bound method for all dialogs
+        self._on_end = None if ordered else self._take  # one bound method for all dialogs, and so below
+        self._on_failure = self._sees_to
         self._dialogs: Nursery
         self._cancel_scope = anyio.CancelScope()
         simulation.runs.start_soon(self._conduct, pieces, name="run")
@@ -114,7 +115,7 @@ class Run:
                         piece, self._on_end or partial(self._take_in_order, self._begun)
                     )
                     self._begun += 1
-                    performance.on_failure = partial(self._sees_to, piece)
+                    performance.on_failure = self._on_failure
                     performance.scope.task = self._dialogs.create_task(performance.play(piece.scenario))
         except Exception as error:  # the caller's own, out of the iterable
             self._error = error
@@ -129,14 +130,14 @@ class Run:
             return False
         return True
 
-    def _sees_to(self, piece: Piece, performance: Performance, error: BaseException) -> bool:
+    def _sees_to(self, performance: Performance, error: BaseException) -> bool:
         """Whether a dialog that has failed gets a second chance, at the end or, where its place is held, at once."""
         simulation = self._simulation
         if not simulation.failures.policy.may_salvage(error) or self._cancel_scope.cancel_called:
             return False
         diary, past = performance.diary, performance.as_past()
         simulation.ended(performance)
-        again = Piece(piece.scenario, piece.number, past, diary)
+        again = Piece(performance.scenario, performance.number, past, diary)
         simulation.failures.has_failed(str(error))
         failed = _Failed(again, error, performance.on_end)
         if self._on_end is None:

@@ -90,7 +90,7 @@ class Lane:
         if self.is_watched:
             self.pacer.over(call)
             self.circuit.over(call)
-        return self.take(now)
+        return self.take(now) if self.waiting else None
 
     def take(self, now: float) -> Call | None:
         """The next call that may go now, already counted in flight."""

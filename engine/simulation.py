@@ -388,7 +388,9 @@ class Simulation:
             scope.diary = piece.diary or self._open_diary(self.journal, number, seed, dialog, row)
             for record in past.records if past is not None and is_new_fork else ():
                 scope.diary.add(record)
-        performance = self._live[id] = Performance(self, scope, dialog, number, seed, on_end=on_end, past=past)
+        performance = self._live[id] = Performance(
+            self, scope, dialog, scenario, number, seed, on_end=on_end, past=past
+        )
         return performance
 
     def ended(self, performance: Performance) -> None:
