@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[options.command](options)
     except SetupError as error:
-        return _refused(str(error))
+        from .playbill.casting import CastUnpaid
+        from .session import BUDGET_SPENT
+
+        code = _refused(str(error))
+        return BUDGET_SPENT if isinstance(error, CastUnpaid) else code
     except (BrokenPipeError, SystemExit):  # rich turns the first into the second
         # Whoever read our output has gone, as `head` does; what is still buffered has nowhere to go.
         sys.stdout = None

@@ -29,10 +29,10 @@ from .progress import Progress, shown_progress
 from .report import Report
 from .signals import Signalled, signals_given_to, signals_raised
 
-__all__ = ["Session", "memo"]
+__all__ = ["BUDGET_SPENT", "Session", "memo"]
 
 _FAILED = 1
-_BUDGET_SPENT = 3
+BUDGET_SPENT = 3
 _PATIENCE_S = 1.0  # `timeout` sends its signal twice, so a second one means "at once" only when it comes later
 
 
@@ -96,7 +96,7 @@ class Session:
             return 128 + self._signal
         if self.report.has_failed:
             return _FAILED
-        return _BUDGET_SPENT if self.report.spent is not None else 0
+        return BUDGET_SPENT if self.report.spent is not None else 0
 
     @property
     def _journals(self) -> list[Path]:

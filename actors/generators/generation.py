@@ -66,6 +66,7 @@ class Generation(Generic[T]):
         """`own` makes a simulation when there is none. `earlier`: what a journal holds of this very generation."""
         commission.check()
         self.report = Report()
+        self.is_out_of_money = False  # whether something was not made since the budget is spent
         self._commission = commission
         self._finish = finish
         self._simulation = simulation
@@ -176,6 +177,7 @@ class Generation(Generic[T]):
         may_again = round.variant + 1 < self._commission.attempts
         if ending is None or ending.reason != "finished":
             self._reason = _in_words(ending)
+            self.is_out_of_money |= ending is not None and ending.reason == "budget"
             self.report.failed += 1
             if may_again and ending is not None and ending.failed:
                 round.once_more(place, dialog.seed or 0)

@@ -17,7 +17,7 @@ from ...engine.completion import Backend
 from ...engine.errors import GenerationIncomplete, PlayactError, SetupError
 from ...engine.journal.file import JournalFile
 from ...engine.program.archive import kept_in
-from ...engine.program.resumption import config_in
+from ...engine.program.resumption import Changes, config_in
 from ...engine.seeds import derive
 from ...engine.settings import Settings
 from ..pilot import figures_of
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from ..generators import Generation, Population
     from ..generators.blueprint import Blueprint
 
-__all__ = ["Casting"]
+__all__ = ["CastUnpaid", "Casting"]
+
+
+class CastUnpaid(SetupError):
+    """The budget was spent before the cast was whole. Where there is a journal, what there is of it is kept."""
 
 
 @dataclass
@@ -58,7 +62,7 @@ class Casting:
     took: list[Preparation] = field(default_factory=list, init=False)
 
     async def filled(self) -> Playbill:
-        """The scenario file with its cast. Raises `SetupError` when somebody could not be generated."""
+        """The scenario file with its cast. Raises `SetupError` when somebody cannot be generated, see `CastUnpaid`."""
         seats = self.playbill.seats
         with TemporaryDirectory(prefix="playact-cast-") as folder:
             beside = Path(folder, "run.db") if self.journal is None else self.journal
@@ -77,6 +81,7 @@ class Casting:
         else:
             generation = self._begun(asked, place, journal)
         made: list[Any] = []
+        is_unpaid = False
         failure: PlayactError | None = None  # which the tasks that show progress would put into a group
         count = asked.count(self.dialogs)
         try:
@@ -88,13 +93,17 @@ class Casting:
                     async for each in generation:
                         made.append(each)
                 except PlayactError as error:
-                    failure = error
+                    failure, is_unpaid = error, generation.is_out_of_money
         finally:
             self._count(journal)
         if self.measures and failure is None:
             self._measure(asked, place, journal)
         if isinstance(failure, GenerationIncomplete):
-            raise SetupError(f"{place}: {len(made)} of {count} were generated: {failure.reason}") from failure
+            said = f"{place}: {len(made)} of {count} were generated: {failure.reason}"
+            if not is_unpaid:
+                raise SetupError(said) from failure
+            again = "say the same with a higher cap" + (" to go on" if self.journal is not None else "")
+            raise CastUnpaid(f"{said}; {again}") from failure
         if failure is not None:
             raise failure
         return made
@@ -142,7 +151,12 @@ class Casting:
                 "take it away, or name another journal"
             )
         model = asked.model or self.model or Settings.current().model
-        return await type(generator).resume(journal, model=model)
+        changes: Changes = {}
+        if self.budget is not None:
+            changes["budget"] = self.budget
+        if self.concurrency is not None:
+            changes["concurrency"] = self.concurrency
+        return await type(generator).resume(journal, model=model, **changes)
 
     def _count(self, journal: Path) -> None:
         """Takes what was spent from the budget."""
