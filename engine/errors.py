@@ -195,7 +195,11 @@ class UnknownBackend(SetupError):
         self.known = known
 
     def __str__(self) -> str:
-        return f'unknown backend in model "{self.model}"; say one of {", ".join(self.known)}, as in "openai:gpt-4.1"'
+        name, colon, rest = self.model.partition(":")
+        close = get_close_matches(name, self.known, 1)
+        meant = f'did you mean "{close[0]}{colon}{rest}"? If not, ' if close else ""
+        known = ", ".join(self.known)
+        return f'unknown backend in model "{self.model}"; {meant}say one of {known}, as in "openai:gpt-4.1"'
 
 
 class ExtraMissing(SetupError):

@@ -245,7 +245,7 @@ async def test_a_simulation_that_is_not_open_says_so() -> None:
 
 
 async def test_an_unknown_model_is_refused_on_entry_and_names_the_known_ones() -> None:
-    with pytest.raises(UnknownBackend, match=r'"opnai:x"; say one of .*openai'):
+    with pytest.raises(UnknownBackend, match=r'"opnai:x"; did you mean "openai:x"\? If not, say one of .*openai'):
         async with Simulation(model="opnai:x"):
             pass
 
