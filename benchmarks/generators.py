@@ -25,6 +25,7 @@ import anyio
 
 from benchmarks.report import machine, print_table
 from playact.actors import Agent, Persona, Scenario
+from playact.actors.flaws.manners import Manners, Reaction
 from playact.actors.generators import PersonaGenerator
 from playact.actors.generators.likeness import LIKE, Likeness, features_of, likeness
 from playact.backends.embedded import EmbeddedBackend
@@ -50,10 +51,12 @@ def persona(request: CompletionRequest) -> str:
     return json.dumps(said)
 
 
-async def dialogs_per_s(script: Callable[[CompletionRequest], str], prompt: str | None, count: int) -> float:
+async def dialogs_per_s(
+    script: Callable[[CompletionRequest], str], prompt: str | None, manners: Reaction, count: int
+) -> float:
     """Bare dialogs of one turn each, so that each has a dialog's whole cost, as a persona has."""
     cast = (Agent(Persona(name="Alice"), system_prompt=prompt), Agent(Persona(name="Bob")))
-    scenario = Scenario(cast=cast, max_turns=1)
+    scenario = Scenario(cast=cast, max_turns=1, manners=Manners.all(manners))
     async with Simulation(model=ScriptedBackend(script), seed=1, tune_collector=True) as simulation:
         begin = time.perf_counter()
         async for dialog in simulation.run(repeat(scenario, count)):
@@ -112,9 +115,12 @@ def rates(rounds: int) -> list[dict[str, Any]]:
     by_rules = PersonaGenerator(Persona, {"age": "{20-70}", "gender": ["female", "male"], "name": ["Ann", "Bob"]})
     by_model = PersonaGenerator(Persona, WRITTEN).set(age="{20-70}", gender=["female", "male"])
     measured: dict[str, Callable[[int], Awaitable[float]]] = {
-        "dialogs of one turn": partial(dialogs_per_s, line, None),
+        "dialogs of one turn": partial(dialogs_per_s, line, None, "record"),
         "personas by rules alone": partial(personas_per_s, by_rules),
-        "dialogs of one turn, prompt and reply of a persona": partial(dialogs_per_s, persona, by_model.prompt()),
+        "dialogs of one turn, prompt and reply of a persona": partial(
+            dialogs_per_s, persona, by_model.prompt(), "record"
+        ),
+        "the same, not watched for flaws": partial(dialogs_per_s, persona, by_model.prompt(), "ignore"),
         "personas by rules and model": partial(personas_per_s, by_model),
     }
     seen: dict[tuple[str, int], list[float]] = defaultdict(list)

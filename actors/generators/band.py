@@ -21,7 +21,7 @@ class Band:
     def __init__(self, groups: int) -> None:
         self.largest = 0  # features of one object
         self._groups = groups
-        # Who has a group just so, by the group's hash: groups that have the same hash only make it look at more.
+        # Who has a group just so, by a sum over it: other groups with the same sum only make it look at more.
         self._first: dict[int, int] = {}
         self._others: dict[int, list[int]] = {}
 
@@ -48,7 +48,7 @@ class Band:
         return 1 + len(self._others.get(group, ()))
 
     def _grouped(self, features: Sequence[int]) -> list[int]:
-        groups = [[place] for place in range(self._groups)]
+        groups = list(range(self._groups))
         for feature in features:
-            groups[feature % self._groups].append(feature)
-        return [hash(tuple(group)) for group in groups]
+            groups[feature % self._groups] += feature * feature
+        return groups
