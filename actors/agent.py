@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from ..engine.attributes import AttributeModel
 from ..engine.completion import Backend, Capabilities, Message, Parameters, Think
-from ..engine.dialog import Context, Dialog
+from ..engine.dialog import Context, Dialog, Event
 from ..engine.errors import DialogFailed
 from ..engine.simulation import Simulation
 from ..engine.thinking import THINKING_PATTERN
@@ -98,6 +98,12 @@ class Agent:
     def _by_our_names(cls, said: Any) -> Any:
         return forms.by_our_names(said)
 
+    if not TYPE_CHECKING:  # a checker knows what there is
+
+        def __getattr__(self, name: str) -> Any:
+            """Asked for what there is not. Raises AttributeError, which says what to say instead."""
+            raise AttributeError(forms.not_here(name), name=name, obj=self)
+
     def __or__(self, orchestrator: Orchestrator | Iterable[Orchestrator]) -> Agent:
         """A new agent with more orchestrators, asked in the order of attaching."""
         return replace(self, orchestrators=(*self.orchestrators, *forms.orchestrators(orchestrator)))
@@ -153,17 +159,44 @@ class Agent:
 
         return Conversation(self, context=context, seed=seed, model=model, simulation=simulation, partner=partner)
 
+    @overload
     async def __call__(
         self,
         utterance: str | Sequence[Message | Mapping[str, Any]] = "",
+        return_events: Literal[False] = False,
         *,
         context: Context | str | None = None,
         seed: int | None = None,
         model: str | Backend | None = None,
         simulation: Simulation | None = None,
         partner: str = "User",
-    ) -> str | None:
+    ) -> str | None: ...
+    @overload
+    async def __call__(
+        self,
+        utterance: str | Sequence[Message | Mapping[str, Any]],
+        return_events: Literal[True],
+        *,
+        context: Context | str | None = None,
+        seed: int | None = None,
+        model: str | Backend | None = None,
+        simulation: Simulation | None = None,
+        partner: str = "User",
+    ) -> list[Event] | None: ...
+    async def __call__(
+        self,
+        utterance: str | Sequence[Message | Mapping[str, Any]] = "",
+        return_events: bool = False,
+        *,
+        context: Context | str | None = None,
+        seed: int | None = None,
+        model: str | Backend | None = None,
+        simulation: Simulation | None = None,
+        partner: str = "User",
+    ) -> str | list[Event] | None:
         """What it answers to one utterance, or to the last of several messages; None when it finishes without words.
+
+        With `return_events` all that happened in its turn.
 
         Nothing is remembered: each call is a conversation of its own, see `Conversation`. Messages are `Message`s or
         dicts in the form of chat completions; the agent's own instructions go before them. Where nothing is said, it
@@ -176,7 +209,7 @@ class Agent:
             self, context=context, seed=seed, model=model, simulation=simulation, partner=partner, history=history
         )
         async with talk as chat:
-            return await chat(said)
+            return await (chat(said, return_events=True) if return_events else chat(said))
 
     async def dialog_with(
         self,

@@ -29,6 +29,7 @@ __all__ = [
     "Tools",
     "Utterances",
     "by_our_names",
+    "not_here",
     "orchestrators",
     "several",
 ]
@@ -45,6 +46,17 @@ _ELSEWHERE = {
     "openai_api_key": "OPENAI_API_KEY in the environment",
     "api_key": "OPENAI_API_KEY, or the like, in the environment",
 }
+_TALK = "in a conversation: async with agent.conversation() as chat: "
+_NOT_HERE = {  # what sdialog's agents have; ours are specifications, and have no state
+    "memory": f"{_TALK}chat.memory_dump()",
+    "memory_dump": f"{_TALK}chat.memory_dump()",
+    "instruct": f"{_TALK}chat.instruct(...)",
+    "reset": f"{_TALK}chat.reset(...)",
+    "response_lookahead": f"{_TALK}await chat.response_lookahead(...)",
+    "add_orchestrators": "so, for it never changes: agent = agent | orchestrator",
+    "clear_orchestrators": "so, for it never changes: agent = dataclasses.replace(agent, orchestrators=())",
+    "set_first_utterances": "so, for it never changes: agent = dataclasses.replace(agent, first_utterance=...)",
+}
 
 
 def by_our_names(said: Any) -> Any:
@@ -53,6 +65,11 @@ def by_our_names(said: Any) -> Any:
         if name in _ELSEWHERE:
             raise ValueError(f"an agent has no {name}; say {_ELSEWHERE[name]}")
     return said
+
+
+def not_here(name: str) -> str:
+    """What is said of an attribute that an agent has not."""
+    return f"an agent has no {name!r}" + (f"; say it {_NOT_HERE[name]}" if name in _NOT_HERE else "")
 
 
 def several(value: Any) -> tuple[Any, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -87,13 +88,13 @@ class Conversation:
         await self._open.__aexit__(kind, error, at)
 
     @overload
-    async def __call__(self, utterance: str = "", *, events: Literal[False] = False) -> str | None: ...
+    async def __call__(self, utterance: str = "", return_events: Literal[False] = False) -> str | None: ...
     @overload
-    async def __call__(self, utterance: str = "", *, events: Literal[True]) -> list[Event] | None: ...
-    async def __call__(self, utterance: str = "", *, events: bool = False) -> str | list[Event] | None:
+    async def __call__(self, utterance: str = "", *, return_events: Literal[True]) -> list[Event] | None: ...
+    async def __call__(self, utterance: str = "", return_events: bool = False) -> str | list[Event] | None:
         """What the agent answers; None once it has finished. Where nothing is said to it, it speaks on its own.
 
-        With `events` all that happened in its turn, its last one too. Raises `DialogFailed`, with what was said until
+        With `return_events` all that happened in its turn, its last one too. Raises `DialogFailed`, with what was said until
         then, when no answer can be had; after that only `reset` helps.
         """
         async with self._one_at_a_time:
@@ -104,7 +105,7 @@ class Conversation:
             await self._done(performance, partial(self._say, performance, utterance))
         name = self._exchange.names[0]
         own = [record for record in log[before:] if getattr(record.fact, "agent", None) == name]
-        if events:
+        if return_events:
             return rows_so_far(own)
         said = [heard(fact.all_parts, self.partner) for fact in (r.fact for r in own) if isinstance(fact, Uttered)]
         return said[-1] if said else None
@@ -124,7 +125,12 @@ class Conversation:
                 raise PlayactError("the agent has finished, so there is nothing to look ahead to; call reset() first")
             return await self._done(performance, partial(self._foresee, performance, utterance or ""))
 
-    def reset(self, seed: int | None = None, context: Context | str | None = None) -> None:
+    def reset(
+        self,
+        seed: int | None = None,
+        context: Context | str | None = None,
+        example_dialogs: Sequence[Dialog] | None = None,
+    ) -> None:
         """Begins anew with the next call: another dialog, in which the agent remembers nothing of this one.
 
         What is None stays as it was. The dialog until now ends as cancelled, unless it was over.
@@ -133,8 +139,9 @@ class Conversation:
             performance.cancel()
             performance.end(Ending(reason="cancelled", detail="reset"))
         old = self._exchange
+        agent, partner = old.cast
         self._exchange = Exchange(
-            cast=old.cast,
+            cast=(agent if example_dialogs is None else replace(agent, example_dialogs=example_dialogs), partner),
             context=old.context if context is None else context,
             seed=old.seed if seed is None else seed,
         )

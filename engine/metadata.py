@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Metadata", "own_version"]
+__all__ = ["Metadata", "now", "own_version"]
 
 
 class Metadata(BaseModel):
@@ -37,8 +37,12 @@ class Metadata(BaseModel):
 
         What must be the same each time, such as what a seed decides, says its own `id`.
         """
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return cls(**({"version": own_version(), "timestamp": now, "id": str(uuid4())} | known))
+        return cls(**({"version": own_version(), "timestamp": now(), "id": str(uuid4())} | known))
+
+
+def now() -> str:
+    """This second, as files say it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @cache

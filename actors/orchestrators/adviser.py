@@ -52,7 +52,7 @@ class OrchestratorActor(Actor):
         self._performance = performance
         self._desk: Desk | None = None
         if self._is_own:
-            self._desk = Desk(performance, agent_name, name, agent.model, agent.prompts)
+            self._desk = Desk(performance, agent_name, name, agent)
             copy.seated(self._desk).reset()
 
     @handles(Advise)

@@ -22,7 +22,7 @@ class ChangeMindOrchestrator(Rule):
     """
 
     probability: Annotated[float, Field(ge=0, le=1)] = 0.3
-    reasons: Texts = ()
+    reasons: Texts | None = ()
     max_times: Annotated[int, Field(ge=0)] | None = 1
 
     def instruct(self, dialog: Dialog, utterance: str) -> Advice:

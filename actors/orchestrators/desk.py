@@ -29,7 +29,7 @@ from ...engine.thinking import THINKING_PATTERN, Thinking
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from ..prompts import Prompts
+    from ..agent import Agent
 
 __all__ = ["Desk", "Lookahead", "NotRecorded"]
 
@@ -51,26 +51,22 @@ class Desk:
     __slots__ = (
         "_known",
         "_lookahead",
-        "_model",
         "_one_at_a_time",
         "_performance",
-        "_prompts",
         "_random",
+        "_speaker",
         "_turn",
         "agent",
         "facts",
         "name",
     )
 
-    def __init__(
-        self, performance: Performance, agent: str, name: str, model: str | Backend | None, prompts: Prompts
-    ) -> None:
+    def __init__(self, performance: Performance, agent: str, name: str, speaker: Agent) -> None:
         self.agent = agent
         self.name = name
         self.facts: list[Fact] = []
         self._performance = performance
-        self._model = model
-        self._prompts = prompts
+        self._speaker = speaker
         self._one_at_a_time = anyio.Lock()  # the calls of a dialog are numbered
         self.begin()
 
@@ -88,6 +84,11 @@ class Desk:
         self._turn = turn
 
     @property
+    def target(self) -> Agent:
+        """The agent that is advised, as the dialog names it."""
+        return self._speaker if self._speaker.name == self.agent else replace(self._speaker, name=self.agent)
+
+    @property
     def random(self) -> Random:
         if self._random is None:
             self._random = generator(self._performance.seed, self.agent, self.name, "orchestrator", self._turn)
@@ -103,7 +104,7 @@ class Desk:
         return sum(type(fact) is Instructed and fact.label == self.name for fact in self._so_far())
 
     def words(self, template: str, values: Mapping[str, object]) -> str:
-        return self._prompts.over(self._performance.prompts).render(template, **values)
+        return self._speaker.prompts.over(self._performance.prompts).render(template, **values)
 
     async def ask(self, question: str | Sequence[Message], model: str | Backend | None, parameters: Parameters) -> str:
         request = _request(question, parameters)
@@ -112,7 +113,7 @@ class Desk:
             if (known := self._recorded(key)) is not None:
                 return known
             performance = self._performance
-            backend = await performance.backend(model or self._model)
+            backend = await performance.backend(model or self._speaker.model)
             usage = Usage()
             for _ in range(_EMPTY_REPLIES):
                 completion = await performance.complete_anew(backend, self._asked(request))
@@ -135,7 +136,7 @@ class Desk:
             key = f"ask for {key_of(request)}"
             if (known := self._recorded(key)) is not None:
                 return schema.check(known).value
-            backend = await self._performance.backend(model or self._model)
+            backend = await self._performance.backend(model or self._speaker.model)
             asker = _Asker(self._performance)
             answer = await answered(asker, backend, self._asked(request), schema, agent=self._own_name)
             self.facts += (*answer.facts, Consulted(self.agent, self.name, key, answer.text, answer.usage))

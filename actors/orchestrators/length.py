@@ -21,7 +21,7 @@ class LengthOrchestrator(Shared):
         turns = len(dialog)
         if self.min is not None and 1 < turns < self.min:
             return "Keep the conversation going; it is too early to say goodbye."
-        if self.max is not None and turns >= self.max - 1:
+        if self.max and turns >= self.max - 1:
             return "The conversation must end now: say goodbye in this reply."
         return None
 

@@ -6,8 +6,9 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from json import dumps
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 from ...engine.completion import Backend, Message, Parameters
 from ...engine.dialog import Dialog, Event, Instruction
@@ -17,6 +18,7 @@ from ...engine.errors import PlayactError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from ..agent import Agent
     from .desk import Desk
 
 __all__ = ["Advice", "BaseOrchestrator", "BasePersistentOrchestrator", "Orchestrator"]
@@ -44,7 +46,12 @@ class Orchestrator(ABC):
 
     _desk: Desk | None = None
 
-    def __init__(self, *, persistent: bool | None = None, event_label: str | None = None) -> None:
+    def __init__(
+        self, target_agent: None = None, persistent: bool | None = None, event_label: str | None = None
+    ) -> None:
+        """Raises TypeError for a `target_agent`, which is in sdialog's place: it is the agent that this is attached to."""
+        if target_agent is not None:
+            raise TypeError("an orchestrator advises the agent that it is attached to: agent | orchestrator")
         if persistent is not None:
             self.persistent = persistent
         if event_label is not None:
@@ -165,19 +172,33 @@ class Orchestrator(ABC):
     def get_event_label(self) -> str:
         return self.label
 
-    def get_target_agent(self) -> str:
-        return self.target_agent
+    def get_target_agent(self) -> Agent | None:
+        """The agent that it advises, by the name that it has in the dialog; None before it plays."""
+        return None if self._desk is None else self._desk.target
 
     def is_persistent(self) -> bool:
         return self.persistent
 
-    def json(self) -> dict[str, Any]:
-        """Its class and what it was made with, but for code."""
+    def set_persistent(self, value: bool) -> None:
+        """Has its instructions stay from now on, or not; in a dialog this holds for that dialog's copy."""
+        self.persistent = value
+
+    @overload
+    def json(self, string: Literal[False] = False, indent: int | None = None) -> dict[str, Any]: ...
+    @overload
+    def json(self, string: Literal[True], indent: int | None = None) -> str: ...
+    def json(self, string: bool = False, indent: int | None = None) -> dict[str, Any] | str:
+        """Its class and what it was made with; as text, code goes by its name."""
         if is_dataclass(self):
             made_with = {field.name: getattr(self, field.name) for field in fields(self)}
         else:
             made_with = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return {"name": type(self).__name__, "args": made_with}
+        content = {"name": type(self).__name__, "args": made_with}
+        return dumps(content, indent=indent, ensure_ascii=False, default=_told) if string else content
+
+    def __str__(self) -> str:
+        content = self.json()
+        return f"{content['name']}({', '.join(f'{name}={value!r}' for name, value in content['args'].items())})"
 
     def seated(self, desk: Desk) -> Self:
         """Itself, from now on with a desk: with what `ask` and the like go through."""
@@ -191,6 +212,10 @@ class Orchestrator(ABC):
                 "let `fresh` give a copy"
             )
         return self._desk
+
+
+def _told(value: object) -> str:
+    return getattr(value, "__qualname__", None) or repr(value)
 
 
 BaseOrchestrator = Orchestrator  # sdialog's name

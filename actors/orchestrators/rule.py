@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Self
 
@@ -23,9 +23,14 @@ class Rule(Orchestrator):
     """An orchestrator whose parameters are checked, and all data, so that a scenario file can give them."""
 
     keeps_state: ClassVar[bool] = False
+    elsewhere: ClassVar[Mapping[str, str]] = {}  # what sdialog calls by another name, and what to say here
 
     persistent: bool = False
     event_label: str | None = None
+
+    def set_persistent(self, value: bool) -> None:
+        """Raises TypeError: a rule never changes."""
+        raise TypeError(f"a {type(self).__name__} never changes; make one with persistent={value}")
 
     @model_validator(mode="before")
     @classmethod
@@ -33,6 +38,8 @@ class Rule(Orchestrator):
         """In sdialog `persistent` and `event_label` may follow a rule's own parameters by place."""
         if not isinstance(said, ArgsKwargs):
             return said
+        for name in (said.kwargs or {}).keys() & cls.elsewhere.keys():
+            raise ValueError(f"a {cls.__name__} has no {name}; say {cls.elsewhere[name]}")
         own = sum(not each.kw_only for each in fields(cls))
         last = dict(zip(("persistent", "event_label"), said.args[own:], strict=False))
         if len(said.args) - own > len(last) or last.keys() & (said.kwargs or {}).keys():

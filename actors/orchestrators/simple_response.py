@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, SkipValidation
 from pydantic.dataclasses import dataclass
@@ -27,6 +27,8 @@ class SimpleResponseOrchestrator(Rule):
     embedder: by its name, as "static" or "openai:text-embedding-3-small", or an `Embedder`; "static" needs the extra
         `embeddings`, and knows English best.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"sbert_model": "embedder=, as in embedder='static'"}
 
     responses: Sequence[str] | Mapping[str, str]
     graph: Mapping[str, Texts] | None = None

@@ -78,7 +78,7 @@ class Dialog(DialogSequence):
     @classmethod
     def from_str(
         cls,
-        text: str,
+        dialog_text: str,
         template: str = "{speaker}: {text}",
         default_speakers: Sequence[str] | None = None,
         id: int | str | None = None,
@@ -90,7 +90,7 @@ class Dialog(DialogSequence):
         """
         from .text_form import from_text
 
-        dialog = from_text(text, template, "text", default_speakers)
+        dialog = from_text(dialog_text, template, "text", default_speakers)
         if id is not None:
             dialog.id = id
         return dialog

@@ -61,16 +61,17 @@ def read_lines(path: Path) -> Iterator[Dialog]:
     except OSError as error:
         raise FileInvalid(str(path), None, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise FileInvalid(str(path), None, "is not UTF-8 text") from error
+        raise FileInvalid(str(path), None, "is not UTF-8 text; save it as UTF-8") from error
 
 
 def kind_of(path: Path, type: FileType = "auto") -> str:
     """By the name's ending unless `type` says; an ending that is unknown is plain text. Raises ValueError."""
-    if type not in ("auto", "json", "jsonl", "csv", "tsv", "txt"):
+    said = type.lower()
+    if said not in ("auto", "json", "jsonl", "csv", "tsv", "txt"):
         raise ValueError(f"a dialog's file is json, jsonl, csv, tsv or txt, not {type!r}")
     ending = path.suffix.removeprefix(".").lower()
-    if type != "auto":
-        return type
+    if said != "auto":
+        return said
     return ending if ending in ("json", "jsonl", "csv", "tsv") else "txt"
 
 
@@ -112,4 +113,4 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise FileInvalid(str(path), None, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise FileInvalid(str(path), None, "is not UTF-8 text") from error
+        raise FileInvalid(str(path), None, "is not UTF-8 text; save it as UTF-8") from error

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..completion import Usage
 from ..errors import FileInvalid
+from ..metadata import now, own_version
 from .context import Context
 from .ending import Ending
 from .jsonable import jsonable
@@ -27,14 +28,16 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # an escaped half of a character, as `
 class DialogRecord(BaseModel):
     """The fields of a dialog, and JSON in and out.
 
+    One that is made here says by which version, and when; one that is read says what its file says.
+
     The first fourteen fields are sdialog's and are always written; ours (`ending`, `usage`) follow when they are set,
     then the keys of a file that are unknown here.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    version: str | None = None
-    timestamp: str | None = None
+    version: str | None = Field(default_factory=own_version)
+    timestamp: str | None = Field(default_factory=now)
     model: str | dict[str, Any] | None = None
     seed: int | None = None
     id: int | str | None = Field(default_factory=lambda: str(uuid4()))
@@ -92,19 +95,26 @@ class DialogRecord(BaseModel):
         return json.dumps(self.to_dict(), ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Raises pydantic's `ValidationError`, a ValueError, when this is no dialog."""
-        return cls.model_validate(content)
+        return cls.model_validate(data)._as_it_was()
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, json_str: str) -> Self:
         """Raises `FileInvalid` when the text is not a dialog's JSON."""
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(json_str)._as_it_was()
         except ValidationError as error:
-            if _HALF.search(text):
+            if _HALF.search(json_str):
                 with suppress(ValueError, RecursionError):  # a ValidationError is a ValueError
-                    return cls.model_validate(json.loads(text))  # takes halves, which pydantic's parser does not
+                    return cls.from_dict(json.loads(json_str))  # takes halves, which pydantic's parser does not
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             raise FileInvalid("dialog", None, f"{where}: {first['msg']}" if where else first["msg"]) from error
+
+    def _as_it_was(self) -> Self:
+        """What was read was not made now and here."""
+        for name in ("version", "timestamp"):
+            if name not in self.model_fields_set:
+                setattr(self, name, None)
+        return self

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, overload
 from ..said import has_secrets
 from .events import events_by_turn
 from .record import DialogRecord
-from .turn import Event, Turn
+from .turn import LINE_END, Event, Turn
 
 __all__ = ["DialogSequence"]
 
@@ -58,8 +58,9 @@ class DialogSequence(DialogRecord):
     def description(self, turn_template: str | None = None) -> str:
         """The turns as text, one a line, in the template's form; a turn without a speaker is its text alone."""
         if turn_template is None:
-            return "\n".join(map(str, self.turns))
-        return "\n".join(_filled(turn_template, turn) if turn.speaker is not None else turn.text for turn in self.turns)
+            return "\n".join(_on_a_line(str(turn)) for turn in self.turns)
+        lines = (_filled(turn_template, turn) if turn.speaker is not None else turn.text for turn in self.turns)
+        return "\n".join(map(_on_a_line, lines))
 
     def length(self, mode: Literal["words", "turns", "minutes", "time"] = "words", words_per_minute: int = 130) -> int:
         """Words, turns, or the minutes (at least 1; "time" is the same) that it takes to say the words.
@@ -68,12 +69,13 @@ class DialogSequence(DialogRecord):
         """
         if words_per_minute < 1:
             raise ValueError(f"nobody says {words_per_minute} words a minute")
-        if mode not in ("words", "turns", "minutes", "time"):
+        unit = mode.lower()
+        if unit not in ("words", "turns", "minutes", "time"):
             raise ValueError(f"a dialog's length is one of words, turns, minutes or time, not {mode!r}")
-        if mode == "turns":
+        if unit == "turns":
             return len(self.turns)
         words = sum(map(len, self.turns))
-        return words if mode == "words" else max(1, round(words / words_per_minute))
+        return words if unit == "words" else max(1, round(words / words_per_minute))
 
     def get_speakers(self, keep_case: bool = True) -> list[str]:
         """The speakers in the order of their first turn; in lower case, each once, without `keep_case`."""
@@ -166,8 +168,8 @@ class DialogSequence(DialogRecord):
         flags: int = 0,
         in_place: bool = True,
     ) -> Self:
-        """As `re.sub` does; `count` is for each turn."""
-        finder = re.compile(pattern, flags)
+        """As `re.sub` does; `count` is for each turn. What is compiled already has its flags, and takes no others."""
+        finder = re.compile(pattern, flags) if isinstance(pattern, str) else pattern
         return self._reworded(lambda text: finder.sub(repl, text, count), in_place)
 
     def _reworded(self, change: Callable[[str], str], in_place: bool) -> Self:
@@ -181,6 +183,10 @@ class DialogSequence(DialogRecord):
 
 def _is(name: str | None, wanted: str) -> bool:
     return name is not None and name.lower() == wanted.lower()
+
+
+def _on_a_line(text: str) -> str:
+    return LINE_END.sub(" ", text)
 
 
 def _parts(row: Turn | Event) -> list[dict[str, Any]]:

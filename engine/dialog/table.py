@@ -17,7 +17,7 @@ Column = str | int
 
 def as_table(dialog: Dialog, delimiter: str) -> str:
     table = io.StringIO()
-    writer = csv.writer(table, delimiter=delimiter, lineterminator="\n")
+    writer = csv.writer(table, delimiter=delimiter)  # lines end as RFC 4180 has it, and as sdialog writes them
     writer.writerow(["speaker", "text"])
     writer.writerows([turn.speaker or "", whole(turn.text, turn.model_extra)] for turn in dialog)
     return table.getvalue()

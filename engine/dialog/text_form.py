@@ -8,23 +8,21 @@ from collections.abc import Sequence
 from ..errors import FileInvalid
 from ..said import whole
 from .dialog import Dialog
-from .turn import Turn
+from .turn import LINE_END, Turn
 
 __all__ = ["as_text", "from_text"]
-
-_LINE_END = re.compile(r"\r\n?|\n")  # and no other: what is said may hold a form feed, or a separator of paragraphs
 
 
 def as_text(dialog: Dialog) -> str:
     """Line ends within a turn become spaces, so that it can be read again; what not all hear stands in brackets."""
-    return "".join(f"{_LINE_END.sub(' ', _line(turn))}\n" for turn in dialog)
+    return "\n".join(LINE_END.sub(" ", _line(turn)) for turn in dialog)
 
 
 def from_text(text: str, template: str, source: str, default_speakers: Sequence[str] | None = None) -> Dialog:
     """A dialog out of lines in the template's form; blank lines do not count. Raises `FileInvalid` with the line."""
     pattern = _pattern(template)
     turns: list[Turn] = []
-    for number, line in enumerate(_LINE_END.split(text), 1):
+    for number, line in enumerate(LINE_END.split(text), 1):
         if line.strip():
             match = pattern.fullmatch(line.strip())
             if match is None:
@@ -39,7 +37,7 @@ def from_text(text: str, template: str, source: str, default_speakers: Sequence[
 
 def _line(turn: Turn) -> str:
     text = whole(turn.text, turn.model_extra)
-    return text if turn.speaker is None else f"{turn.speaker}: {text}"
+    return f"{turn.speaker}: {text}" if turn.speaker else text
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from .jsonable import jsonable
 
-__all__ = ["Turn", "Event", "Instruction"]
+__all__ = ["LINE_END", "Turn", "Event", "Instruction"]
+
+LINE_END = re.compile(r"\r\n?|\n")  # and no other: what is said may hold a form feed, or a separator of paragraphs
 
 
 class Turn(BaseModel):
@@ -24,7 +27,7 @@ class Turn(BaseModel):
         return len(self.text.split())
 
     def __str__(self) -> str:
-        return self.text if self.speaker is None else f"{self.speaker}: {self.text}"
+        return f"{self.speaker}: {self.text}" if self.speaker else self.text
 
     def prompt(self) -> str:
         """The turn as indented JSON."""

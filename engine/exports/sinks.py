@@ -93,7 +93,7 @@ class Transcripts(_OneFile):
     _separator = b""
 
     def write(self, row: Dialog) -> None:
-        self._file.write(self._separator + as_text(row).encode("utf-8", "replace"))
+        self._file.write(self._separator + as_text(row).encode("utf-8", "replace") + b"\n")
         self._separator = b"\n"
 
 

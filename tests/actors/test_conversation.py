@@ -171,7 +171,7 @@ async def test_its_events_are_those_of_the_turn() -> None:
 
     polite = SimpleReflexOrchestrator(condition="tea", instruction="Be polite.")
     async with (Agent(name="Ada", tools=[price]) | polite).conversation(model=ScriptedBackend(answer)) as chat:
-        events = await chat("A tea?", events=True)
+        events = await chat("A tea?", return_events=True)
 
     assert events is not None
     assert [(event.action, event.actionLabel) for event in events] == [

@@ -48,7 +48,7 @@ async def test_the_events_of_a_last_turn_without_words_are_kept() -> None:
     model = saying(calling("hang_up", text="<think>Enough.</think>"), "[[END]]")
     agent = Agent(name="Ada", tools=[hang_up]) | SimpleReflexOrchestrator("Hi", "Be brief.")
     async with agent.conversation(model=model) as chat:
-        events = await chat("Hi", events=True)
+        events = await chat("Hi", return_events=True)
 
     assert events is not None
     assert [event.action for event in events] == ["instruct", "think", "tool", "tool"]

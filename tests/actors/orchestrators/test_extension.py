@@ -39,7 +39,7 @@ class Telling(Orchestrator):
         self.text = text
 
     def instruct(self, dialog: Dialog, utterance: str) -> Instruction:
-        about = Event(action="look", content={"turns": len(dialog), "agent": self.get_target_agent()}, timestamp=5)
+        about = Event(action="look", content={"turns": len(dialog), "agent": self.target_agent}, timestamp=5)
         return Instruction(text=self.text, events=[self.note("hear", utterance), about])
 
 

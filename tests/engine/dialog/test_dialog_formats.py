@@ -6,6 +6,7 @@ import datetime
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ plain = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
+WRITTEN = Path(__file__).parents[2] / "data" / "sdialog"
 ids = st.none() | st.integers() | texts
 strings = st.none() | texts
 unknown = st.dictionaries(st.sampled_from(["audio_path", "snr", "x-y", "Ä"]), plain, max_size=2)
@@ -69,6 +71,24 @@ def test_any_file_of_sdialog_comes_back_to_the_byte(content: dict[str, Any]) -> 
     text = json.dumps(content, indent=2, ensure_ascii=False)
 
     assert Dialog.from_json(text).json(string=True) == text
+
+
+@pytest.mark.parametrize("file", sorted(WRITTEN.iterdir()), ids=lambda file: file.name)
+def test_what_sdialog_wrote_in_any_format_comes_back_to_the_byte(file: Path, tmp_path: Path) -> None:
+    """These were written by sdialog 0.5.3: events of every kind, metadata, tables, texts, audio's keys."""
+    Dialog.from_file(file).to_file(tmp_path / file.name)
+
+    assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_dialog_says_by_which_version_and_when_it_was_made_and_a_file_only_what_is_in_it() -> None:
+    """sdialog gives a file of which nothing is known its own version, and the time of reading."""
+    dialog = Dialog()
+
+    assert dialog.version == version("playact")
+    assert datetime.datetime.fromisoformat(str(dialog.timestamp)) <= datetime.datetime.now(datetime.UTC)
+    for read in (Dialog.from_json('{"turns": []}'), Dialog.from_dict({"turns": []})):
+        assert (read.version, read.timestamp) == (None, None)
 
 
 def test_a_file_without_the_newer_keys_is_read() -> None:
@@ -201,8 +221,21 @@ def test_a_table_has_the_columns_that_one_says(tmp_path: Path) -> None:
 def test_a_saved_table_is_a_header_and_a_row_for_each_turn(tmp_path: Path) -> None:
     Dialog(turns=[Turn(speaker="A", text="b, c"), Turn(text="two\r\nlines")]).to_file(tmp_path / "d.csv")
 
-    assert (tmp_path / "d.csv").read_bytes() == b'speaker,text\nA,"b, c"\n,"two\r\nlines"\n'
+    assert (tmp_path / "d.csv").read_bytes() == b'speaker,text\r\nA,"b, c"\r\n,"two\r\nlines"\r\n'
     assert Dialog.from_file(tmp_path / "d.csv")[1].text == "two\r\nlines"
+
+
+def test_the_kind_of_a_file_may_be_said_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "d.dat").write_text("speaker,text\nAnn,hello\n", encoding="utf-8")
+
+    assert str(Dialog.from_file(tmp_path / "d.dat", type="CSV")) == "Ann: hello"  # type: ignore[arg-type]  # sdialog's
+
+
+def test_a_file_in_an_old_encoding_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_bytes("Zoë: hello".encode("cp1252"))
+
+    with pytest.raises(FileInvalid, match=r"d\.txt: is not UTF-8 text; save it as UTF-8"):
+        Dialog.from_file(tmp_path / "d.txt")
 
 
 def test_the_other_names_in_a_template_stand_for_anything() -> None:

@@ -233,3 +233,23 @@ def test_what_is_said_cannot_fill_in_a_template() -> None:
     dialog = Dialog(turns=[Turn(speaker="{text}", text="{speaker}")])
 
     assert dialog.description("{speaker} - {text}") == "{text} - {speaker}"
+
+
+def test_a_description_has_a_line_for_each_turn_whatever_is_said() -> None:
+    dialog = Dialog(turns=[Turn(speaker="Ann", text="one\ntwo\r\nthree"), Turn(speaker="", text="nobody's")])
+
+    assert dialog.description() == str(dialog) == "Ann: one two three\nnobody's"
+    assert dialog.description("<{speaker}> {text}") == "<Ann> one two three\n<> nobody's"
+
+
+def test_a_pattern_that_is_compiled_keeps_its_own_flags() -> None:
+    dialog = Dialog(turns=[Turn(speaker="Ann", text="Well, well")])
+
+    assert dialog.re_sub(re.compile("well"), "so", flags=re.IGNORECASE)[0].text == "Well, so"
+
+
+def test_a_length_may_be_asked_for_in_any_case_and_names_are_sdialogs() -> None:
+    dialog = Dialog.from_str(dialog_text="Ann: one two")
+
+    assert dialog.length("WORDS") == 2  # type: ignore[arg-type]  # sdialog takes it so
+    assert Dialog.from_json(json_str=dialog.json(string=True)) == dialog == Dialog.from_dict(data=dialog.to_dict())
