@@ -94,8 +94,8 @@ class Conversation:
     async def __call__(self, utterance: str = "", return_events: bool = False) -> str | list[Event] | None:
         """What the agent answers; None once it has finished. Where nothing is said to it, it speaks on its own.
 
-        With `return_events` all that happened in its turn, its last one too. Raises `DialogFailed`, with what was said until
-        then, when no answer can be had; after that only `reset` helps.
+        With `return_events` all that happened in its turn, its last one too. Raises `DialogFailed`, with what was said
+        until then, when no answer can be had; after that only `reset` helps.
         """
         async with self._one_at_a_time:
             performance = await self._current()

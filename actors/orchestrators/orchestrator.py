@@ -49,7 +49,7 @@ class Orchestrator(ABC):
     def __init__(
         self, target_agent: None = None, persistent: bool | None = None, event_label: str | None = None
     ) -> None:
-        """Raises TypeError for a `target_agent`, which is in sdialog's place: it is the agent that this is attached to."""
+        """Raises TypeError for a `target_agent`, which has sdialog's place: that is whom this is attached to."""
         if target_agent is not None:
             raise TypeError("an orchestrator advises the agent that it is attached to: agent | orchestrator")
         if persistent is not None:

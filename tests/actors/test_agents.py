@@ -267,3 +267,21 @@ def test_what_an_agent_is_may_be_said_by_place_in_sdialogs_order() -> None:
     assert (agent.own_name, agent.context, agent.openings) == ("Support", "In a shop.", ("Hello!",))
     assert (agent.dialogue_details, agent.response_details) == ("On tea.", "Rhyme.")
     assert (tuple(agent.example_dialogs), tuple(agent.tools)) == ((example,), (look,))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("memory", "async with agent.conversation() as chat: chat.memory_dump()"),
+        ("instruct", "chat.instruct(...)"),
+        ("reset", "chat.reset(...)"),
+        ("response_lookahead", "await chat.response_lookahead(...)"),
+        ("add_orchestrators", "agent = agent | orchestrator"),
+        ("set_first_utterances", "dataclasses.replace(agent, first_utterance=...)"),
+        ("hobby", "an agent has no 'hobby'"),
+    ],
+)
+def test_what_an_agent_of_sdialog_has_and_ours_has_elsewhere_is_told(name: str, told: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(told)):
+        getattr(ADA, name)
+    assert not hasattr(ADA, name)

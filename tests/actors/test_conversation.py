@@ -449,3 +449,28 @@ async def test_the_packaged_model_talks() -> None:
         replies = [await chat("Hello, what do you sell?"), await chat("Can I have a coffee?")]
 
     assert all(isinstance(reply, str) and reply.strip() for reply in replies)
+
+
+async def test_one_answer_may_be_had_with_all_that_led_to_it() -> None:
+    ada = Agent(Persona(name="Ada")) | SimpleReflexOrchestrator("tea", "Say no.")
+
+    events = await ada("A tea?", return_events=True, model=ScriptedBackend(["<think>Hm.</think>No."]))
+
+    assert [(event.action, event.content) for event in events or ()] == [
+        ("instruct", "Say no."),
+        ("think", "Hm."),
+        ("utter", "No."),
+    ]
+
+
+async def test_a_reset_may_show_other_examples() -> None:
+    example = Dialog(turns=[Turn(speaker="Eve", text="Never on a Monday.")])
+    async with Agent(Persona(name="Ada")).conversation(model=ScriptedBackend(["Hi.", "Hello."])) as chat:
+        await chat("Hi")
+        before = chat.memory_dump()[0]["content"]
+        chat.reset(example_dialogs=[example])
+        await chat("Hi")
+        after = chat.memory_dump()[0]["content"]
+
+    assert "Monday" not in before
+    assert "Never on a Monday." in after

@@ -6,14 +6,18 @@ from random import getstate
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from playact.actors import Agent, Persona, Scenario
 from playact.actors.orchestrators import (
     BaseOrchestrator,
     BasePersistentOrchestrator,
+    ChangeMindOrchestrator,
+    InstructionListOrchestrator,
     LengthOrchestrator,
     Orchestrator,
     SimpleReflexOrchestrator,
+    SimpleResponseOrchestrator,
 )
 from playact.engine import Completion, CompletionRequest, Dialog, Event, Instruction, Simulation, Usage
 from playact.engine.budget import Budget, Caps
@@ -83,6 +87,51 @@ def test_how_long_it_holds_and_its_name_may_be_said_where_it_is_made(kind: Any) 
     assert orchestrator.get_event_label() == "mine"
     assert not kind(**parameters).is_persistent()
     assert Stays(persistent=False).persistent is False
+
+
+def test_what_stands_behind_its_own_parameters_is_whether_it_persists_and_its_label() -> None:
+    """In the order of sdialog."""
+    mind = ChangeMindOrchestrator(0.5, None, 2, True, "mine")  # type: ignore[misc]  # checkers want names
+
+    assert (mind.probability, mind.reasons, mind.max_times) == (0.5, None, 2)
+    assert (mind.is_persistent(), mind.get_event_label()) == (True, "mine")
+    assert InstructionListOrchestrator(["Greet."], True).persistent  # type: ignore[misc]  # checkers want names
+    assert Telling("Smile.", target_agent=None, persistent=True).is_persistent()
+
+
+def test_what_has_another_name_or_place_here_is_told() -> None:
+    with pytest.raises(ValidationError, match="has no sbert_model; say embedder="):
+        SimpleResponseOrchestrator(["Hi."], sbert_model="x")  # type: ignore[call-arg]  # that is the point
+    with pytest.raises(TypeError, match=r"attached to: agent \| orchestrator"):
+        Telling(target_agent=ADA)
+    with pytest.raises(TypeError, match="a LengthOrchestrator never changes; make one with persistent=True"):
+        LengthOrchestrator(max=3).set_persistent(True)
+
+
+class Turning(Orchestrator):
+    """Has what it says stay from its agent's second turn on."""
+
+    def instruct(self, dialog: Dialog, utterance: str) -> str:
+        agent = self.get_target_agent()
+        assert agent is not None
+        assert isinstance(agent.persona, Persona)
+        own = sum(turn.speaker == agent.get_name() for turn in dialog)
+        self.set_persistent(own > 0)
+        return f"{agent.persona.name}, who is {agent.get_name()}, has spoken {own} times."
+
+
+async def test_it_knows_its_agent_by_the_name_of_the_dialog_and_may_come_to_persist() -> None:
+    """In sdialog two of one name cannot be told apart."""
+    other = Turning()
+    async with Simulation(model=model()) as simulation:
+        dialog = await simulation.play(Scenario(cast=(ADA, ADA | other), max_turns=4))
+
+    told = [(event.agent, event.action, event.content) for event in events(dialog)]
+    assert told == [
+        ("Ada 2", "instruct", "Ada, who is Ada 2, has spoken 0 times."),
+        ("Ada 2", "instruct-persist", "Ada, who is Ada 2, has spoken 1 times."),
+    ]
+    assert (other.persistent, other.get_target_agent()) == (False, None)
 
 
 async def test_a_persistent_reflex_adds_no_copy_with_each_turn() -> None:
@@ -273,6 +322,9 @@ async def test_what_is_given_by_another_try_of_the_turn_is_not_asked_again() -> 
 
 def test_what_it_was_made_with_can_be_told() -> None:
     assert Telling("Hm.").json() == {"name": "Telling", "args": {"text": "Hm."}}
+    assert Telling("Hm.").json(string=True) == '{"name": "Telling", "args": {"text": "Hm."}}'
+    assert str(Telling("Hm.", event_label="x")) == "Telling(event_label='x', text='Hm.')"
+    assert '"condition": "Stays"' in SimpleReflexOrchestrator(Stays, "y").json(string=True)  # type: ignore[arg-type]
     assert LengthOrchestrator(max=4).json()["args"] == {
         "persistent": False,
         "event_label": None,
