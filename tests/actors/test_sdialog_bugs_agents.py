@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -202,3 +204,29 @@ async def test_the_choice_of_first_words_leaves_the_programs_own_random_numbers_
     assert random.random() == expected
     assert words == {"One.", "Two.", "Three."}
     assert await agent(seed=3, model=saying()) == await agent(seed=3, model=saying())
+
+
+def test_nothing_that_is_made_starts_a_process_or_writes_a_file() -> None:
+    """sdialog asks git for each dialog and persona, looks for Ollama, and makes a folder in the user's home."""
+    code = """
+import sys
+done = []
+def audit(event, arguments):
+    writes = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+    if writes or event in ("subprocess.Popen", "os.fork", "os.exec", "os.posix_spawn", "os.system", "os.mkdir"):
+        done.append((event, arguments))
+sys.dont_write_bytecode = True
+sys.addaudithook(audit)
+from playact.actors import Agent, Doctor
+from playact.actors.generators import PersonaGenerator
+from playact.backends.scripted import ScriptedBackend
+from playact.engine import Dialog, Metadata, run
+Dialog(), Metadata.stamped(), Doctor(name="Ann").clone()
+run(PersonaGenerator(Doctor, {"age": "{20-30}"}).generate(3))
+run(Agent(Doctor(name="Ann")).dialog_with(Agent(), max_turns=4, model=ScriptedBackend(["Hm."] * 4)))
+print(done)
+"""
+
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (told.stdout.strip(), told.stderr) == ("[]", "")

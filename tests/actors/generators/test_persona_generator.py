@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -445,3 +446,14 @@ async def test_it_takes_part_in_a_run_that_is_there() -> None:
     assert len({persona.name for persona in (*one, *other)}) == 6
     assert statistics.calls == 6
     assert statistics.ended == {"finished": 6}
+
+
+async def test_what_rules_choose_leaves_the_programs_own_random_numbers_alone() -> None:
+    """sdialog seeds the random numbers of the whole process with each generation."""
+    generator = PersonaGenerator(Persona, {"age": "{20-90}", "role": ["barista", "guest"]}, model=NOBODY)
+    state = random.getstate()
+
+    first, second = await generator.generate(20, seed=4), await generator.generate(20, seed=4)
+
+    assert random.getstate() == state
+    assert first == second

@@ -91,11 +91,11 @@ def test_how_long_it_holds_and_its_name_may_be_said_where_it_is_made(kind: Any) 
 
 def test_what_stands_behind_its_own_parameters_is_whether_it_persists_and_its_label() -> None:
     """In the order of sdialog."""
-    mind = ChangeMindOrchestrator(0.5, None, 2, True, "mine")  # type: ignore[misc]  # checkers want names
+    mind = ChangeMindOrchestrator(0.5, None, 2, True, "mine")  # type: ignore[call-arg]  # checkers want names
 
     assert (mind.probability, mind.reasons, mind.max_times) == (0.5, None, 2)
     assert (mind.is_persistent(), mind.get_event_label()) == (True, "mine")
-    assert InstructionListOrchestrator(["Greet."], True).persistent  # type: ignore[misc]  # checkers want names
+    assert InstructionListOrchestrator(["Greet."], True).persistent  # type: ignore[call-arg]  # checkers want names
     assert Telling("Smile.", target_agent=None, persistent=True).is_persistent()
 
 
