@@ -10,6 +10,7 @@ import pytest
 
 from playact import actors, engine
 from playact.actors import Agent, Conversation, generators, orchestrators, personas
+from playact.actors.generators.attribute_generator import GenerateOptions
 from playact.engine import AttributeModel, Dialog, Event, Instruction, Metadata, Turn
 
 # As sdialog 0.5.3 declares them. Not here: what is told by its name here (tests/actors/test_agents.py), and texts of
@@ -217,7 +218,7 @@ def test_parameters_have_their_names_and_defaults(function: Callable[..., Any], 
 
 
 def test_a_generation_has_the_options_and_the_defaults() -> None:
-    options = generators.attribute_generator.GenerateOptions.__annotations__
+    options = GenerateOptions.__annotations__
 
     assert {"temperature", "seed", "id", "parent_id", "notes", "max_attempts"} <= options.keys()
     assert inspect.signature(generators.PersonaGenerator.generate).parameters["n"].default == 1
