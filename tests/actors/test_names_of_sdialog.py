@@ -10,7 +10,7 @@ import pytest
 
 from playact import actors, engine
 from playact.actors import Agent, Conversation, generators, orchestrators, personas
-from playact.actors.generators.attribute_generator import GenerateOptions
+from playact.actors.generators.options import GenerateOptions
 from playact.engine import AttributeModel, Dialog, Event, Instruction, Metadata, Turn
 
 # As sdialog 0.5.3 declares them. Not here: what is told by its name here (tests/actors/test_agents.py), and texts of
