@@ -29,4 +29,4 @@ class ChangeMindOrchestrator(Rule):
         draw = self.random.random()  # also when nothing can come of it: a turn's choices depend on no other turn
         if draw >= self.probability or (self.max_times and self.given >= self.max_times):
             return None
-        return self.words("change_mind", reason=self.random.choice(several(self.reasons)) if self.reasons else None)
+        return self.render("change_mind", reason=self.random.choice(several(self.reasons)) if self.reasons else None)

@@ -103,7 +103,7 @@ class Desk:
     def given(self) -> int:
         return sum(type(fact) is Instructed and fact.label == self.name for fact in self._so_far())
 
-    def words(self, template: str, values: Mapping[str, object]) -> str:
+    def render(self, template: str, values: Mapping[str, object]) -> str:
         return self._speaker.prompts.over(self._performance.prompts).render(template, **values)
 
     async def ask(self, question: str | Sequence[Message], model: str | Backend | None, parameters: Parameters) -> str:

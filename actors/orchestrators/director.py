@@ -57,6 +57,6 @@ class DirectorOrchestrator(Rule):
         transcript = "\n".join(map(str, said))
         agent = self.target_agent
         return (
-            Message("system", self.words("director_system", agent=agent, rubric=self.rubric)),
-            Message("user", self.words("director", agent=agent, said=transcript)),
+            Message("system", self.render("director_system", agent=agent, rubric=self.rubric)),
+            Message("user", self.render("director", agent=agent, said=transcript)),
         )

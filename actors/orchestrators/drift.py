@@ -85,7 +85,7 @@ class DriftOrchestrator(Rule):
     def instruct(self, dialog: Dialog, utterance: str) -> Instruction:
         values = self._now(utterance)
         told = [f"{name.replace('_', ' ')}: {drift.told(values[name])}" for name, drift in self._drifts.items()]
-        return Instruction(text=self.words("drift", attributes=told), events=self.note("drift", values))
+        return Instruction(text=self.render("drift", attributes=told), events=self.note("drift", values))
 
     def values(self, dialog: Dialog) -> list[dict[str, float]]:
         """The values of a finished dialog, turn by turn of the agent, out of its events."""

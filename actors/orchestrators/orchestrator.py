@@ -112,12 +112,12 @@ class Orchestrator(ABC):
         """An event of its own, to be recorded with an `Instruction`; `content` is plain JSON."""
         return Event(agent=self.target_agent, action=action, actionLabel=self.label, content=content, timestamp=0)
 
-    def words(self, template: str, /, **values: object) -> str:
+    def render(self, template: str, /, **values: object) -> str:
         """A packaged template, or what the agent, the scenario or the run has instead, with its values filled in.
 
         Raises `PromptInvalid`.
         """
-        return self._at_desk().words(template, values)
+        return self._at_desk().render(template, values)
 
     async def ask(
         self,

@@ -128,14 +128,14 @@ class PlanOrchestrator(Rule):
             return None
         said = "\n".join(map(str, turns[begin:]))
         question = (
-            Message("system", self.words("plan_check_system")),
-            Message("user", self.words("plan_check", said=said, question=check.question)),
+            Message("system", self.render("plan_check_system")),
+            Message("user", self.render("plan_check", said=said, question=check.question)),
         )
         verdict = await self.ask_for(_YesNo, question, model=self.model, parameters=self.model_parameters)
         return len(turns) - 1 if verdict.answer else None
 
     def _told(self, names: tuple[str, ...]) -> str:
-        return self.words("plan_step", steps=[self.steps[name].tell for name in names])
+        return self.render("plan_step", steps=[self.steps[name].tell for name in names])
 
 
 def _steps(notes: tuple[Event, ...]) -> list[Event]:

@@ -57,7 +57,7 @@ class SimpleResponseOrchestrator(Rule):
         lines = self._lines(await self.nearest(matched, self._texts, count=self.top_k, embedder=self.embedder), follows)
         if not lines:
             return Instruction(text="", events=event)
-        return Instruction(text=self.words("simple_response", responses=lines), events=event)
+        return Instruction(text=self.render("simple_response", responses=lines), events=event)
 
     @property
     def _texts(self) -> list[str]:
