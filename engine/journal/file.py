@@ -24,7 +24,7 @@ from .mark import Mark
 from .rows import Batch, DialogRow, PlanRow, checksum, sealed, sealed_dialog, sealed_entry
 from .schema import SCHEMA_VERSION, check_schema
 from .tally import Tally
-from .write_ahead import loss_in, write_ahead_log_of
+from .write_ahead import Loss, loss_in, write_ahead_log_of
 
 __all__ = ["Batch", "DialogRow", "JournalFile", "PlanRow", "SCHEMA_VERSION"]
 
@@ -102,7 +102,7 @@ class JournalFile:
             return False
 
     @classmethod
-    def _proved(cls, path: Path, loss: str | None) -> Self:
+    def _proved(cls, path: Path, loss: Loss | None) -> Self:
         acknowledged = Mark.number(path)
         database = connected_for_reading(path)
         with closed_on_failure(database):
@@ -239,7 +239,7 @@ class JournalFile:
                 raise self._damaged("the tally does not agree with the log")
         return counted
 
-    def _prove(self, loss: str | None, acknowledged: int) -> None:
+    def _prove(self, loss: Loss | None, acknowledged: int) -> None:
         """Finds out what is lost, and whether what is left is of one moment.
 
         A log that is read in part only lays old pages over newer ones, if those were in the file already.
@@ -247,10 +247,12 @@ class JournalFile:
         self._commits = self._parsed("commits", int)
         missing = acknowledged - self._commits
         if missing > 0:
-            loss = f"what was written last is lost, {missing} transactions, for its write-ahead log is cut or missing"
-        self.damage = loss
+            words = f"what was written last is lost, {missing} transactions, for its write-ahead log is cut or missing"
+            self.damage = words
+        elif loss is not None and not (loss.is_last_only and acknowledged):  # what nobody was told of is not lost
+            self.damage = loss.words
         self._check_ends()
-        if loss is not None:
+        if self.damage is not None:
             self.verify()
             for (finding,) in self._database.execute("PRAGMA integrity_check(1)"):
                 if finding != "ok":

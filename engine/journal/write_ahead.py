@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["loss_in", "write_ahead_log_of"]
+__all__ = ["Loss", "loss_in", "write_ahead_log_of"]
 
 _HEADER = struct.Struct(">8I")  # magic, version, page size, checkpoints, two salts, two checksums of what is before
 _FRAME = struct.Struct(">6I")  # page, pages of the database if it ends a transaction else 0, two salts, two checksums
@@ -29,8 +29,20 @@ def write_ahead_log_of(journal: Path) -> Path:
     return journal.with_name(journal.name + "-wal")
 
 
-def loss_in(journal: Path) -> str | None:
-    """What was lost of the log beside a journal, in words; None when nothing was, as far as it tells.
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What was lost, in words.
+
+    is_last_only: nothing but the last frame of the last transaction is not whole. Perhaps it was being written: SQLite
+    writes the head of a frame first, over an earlier frame where the log has begun anew. The log alone cannot tell.
+    """
+
+    words: str
+    is_last_only: bool = False
+
+
+def loss_in(journal: Path) -> Loss | None:
+    """What was lost of the log beside a journal; None when nothing was, as far as it tells.
 
     To be asked before SQLite opens the journal, which may begin the log anew. Somebody may be writing: what is found
     counts only if it is there at a second look too. A frame before one that ends a transaction was written before it,
@@ -44,8 +56,9 @@ def loss_in(journal: Path) -> str | None:
     except (OSError, struct.error):
         return None
     if found.is_headless:
-        return "its write-ahead log cannot be read; what was written last may be lost"
-    return f"its write-ahead log is damaged; what was written last is lost, {found.lost} transactions at least"
+        return Loss("its write-ahead log cannot be read; what was written last may be lost")
+    words = f"its write-ahead log is damaged; what was written last is lost, {found.lost} transactions at least"
+    return Loss(words, is_last_only=found.lost == 1 and _ends_transaction(found.bad))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,11 @@ def _look(path: Path) -> _Look:
             # Of an earlier use neither salt is the same; if one is, the other is what was damaged.
             lost += database_pages > 0 and any(own == salt for own, salt in zip(own_salts, salts, strict=True))
         return _Look(header, bad=bad, lost=lost)
+
+
+def _ends_transaction(frame: bytes) -> bool:
+    _, database_pages, *_ = _FRAME.unpack_from(frame)
+    return bool(database_pages)
 
 
 def _frames(file: BinaryIO, size: int) -> Iterator[bytes]:

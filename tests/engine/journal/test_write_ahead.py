@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from playact.engine.journal.file import JournalFile
-from playact.engine.journal.write_ahead import loss_in
+from playact.engine.journal.mark import Mark
+from playact.engine.journal.write_ahead import Loss, loss_in
 from tests.journals import Story, copy_of, flip
 
 FRAME = 4096 + 24
@@ -66,7 +67,7 @@ def test_a_damaged_frame_loses_the_transactions_from_there_on(story: Story, tmp_
         path = copy_of(story.file.path, tmp_path / "killed")
         flip(log_of(path), (32 + frame * FRAME + 2000) * 8)
         told = f"its write-ahead log is damaged; what was written last is lost, {lost} transactions at least"
-        assert loss_in(path) == told
+        assert loss_in(path) == Loss(told, is_last_only=lost == 1)
 
 
 @pytest.mark.parametrize("place", range(24))
@@ -85,7 +86,7 @@ def test_any_byte_of_the_logs_head_counts(story: Story, tmp_path: Path, place: i
 
     flip(log_of(path), place * 8)
 
-    assert loss_in(path) == "its write-ahead log cannot be read; what was written last may be lost"
+    assert loss_in(path) == Loss("its write-ahead log cannot be read; what was written last may be lost")
 
 
 def test_frames_of_an_earlier_use_of_the_file_are_no_loss(story: Story) -> None:
@@ -97,6 +98,30 @@ def test_frames_of_an_earlier_use_of_the_file_are_no_loss(story: Story) -> None:
         story.go_on(1)
         assert log_of(story.file.path).stat().st_size == size  # it was begun anew, over what it held before
         assert loss_in(story.file.path) is None
+
+
+@pytest.mark.parametrize(("noted", "is_lost"), [(46, False), (47, True), (0, True)])
+def test_a_last_frame_written_in_part_is_a_loss_unless_it_is_noted_that_nobody_was_told_of_it(
+    story: Story, tmp_path: Path, noted: int, is_lost: bool
+) -> None:
+    """Killed between the head of the frame and the page behind it, where the log had begun anew over older frames."""
+    story.go_on(40)
+    story.checkpoint()
+    before = log_of(story.file.path).read_bytes()
+    story.go_on(1)
+    path = copy_of(story.file.path, tmp_path / "killed")
+    after = log_of(path).read_bytes()
+    places = [32 + frame * FRAME for frame in commits_in(log_of(path))]
+    last = max(place for place in places if after[place : place + 24] != before[place : place + 24])
+    log_of(path).write_bytes(after[: last + 24] + before[last + 24 : last + FRAME] + after[last + FRAME :])
+    mark = Mark(path)
+    mark.note(noted)
+    mark.close(is_needed=True)
+
+    file = JournalFile.read(path)
+
+    assert (file.damage is not None) == is_lost
+    file.close()
 
 
 def test_a_log_that_goes_on_after_a_kill_is_no_loss(story: Story, tmp_path: Path) -> None:
