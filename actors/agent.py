@@ -96,7 +96,7 @@ class Agent:
     @model_validator(mode="before")
     @classmethod
     def _by_our_names(cls, said: Any) -> Any:
-        return forms.by_our_names(said)
+        return forms.by_our_names(said, tuple(cls.__dataclass_fields__))
 
     if not TYPE_CHECKING:  # a checker knows what there is
 

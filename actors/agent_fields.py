@@ -5,6 +5,7 @@ What is wrong raises ValueError, with its place where it is one of several.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -59,12 +60,23 @@ _NOT_HERE = {  # what sdialog's agents have; ours are specifications, and have n
 }
 
 
-def by_our_names(said: Any) -> Any:
-    """What an agent is made of. Raises ValueError for what is called otherwise here, or said elsewhere than there."""
-    for name in (said.kwargs or ()) if isinstance(said, ArgsKwargs) else ():
+def by_our_names(said: Any, ours: Sequence[str]) -> Any:
+    """What an agent is made of; `ours` are its parameters.
+
+    Raises ValueError for what is called otherwise here, or said elsewhere than there.
+    """
+    for name, value in (said.kwargs or {}).items() if isinstance(said, ArgsKwargs) else ():
         if name in _ELSEWHERE:
             raise ValueError(f"an agent has no {name}; say {_ELSEWHERE[name]}")
+        if name not in ours:
+            raise ValueError(f"an agent has no {name}; {_meant(name, value, ours)}")
     return said
+
+
+def _meant(name: str, value: Any, ours: Sequence[str]) -> str:
+    if close := get_close_matches(name, ours, 1, 0.75):
+        return f"did you mean `{close[0]}`?"
+    return f"if its model knows it, say model_parameters={json.dumps({'extra': {name: value}}, default=repr)}"
 
 
 def not_here(name: str) -> str:

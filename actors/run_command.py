@@ -148,6 +148,7 @@ class RunCommand:
             memo=memo(self.file, self.out, is_ordered=self.is_ordered),
             tune_collector=True,
             settings=self._settings(),
+            opens_model=playbill.asks_its_model,
         )
 
     def _settings(self) -> Settings:

@@ -142,7 +142,7 @@ class AttributeModel(BaseModel):
     def from_file(cls, path: str | Path, object_class: type[Model] | None = None) -> Self | Model:
         """Reads what `to_file` and sdialog write; see `from_dict`. Raises `FileInvalid` for all that is wrong."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8-sig")  # some editors put a mark of byte order first
         except OSError as error:
             raise FileInvalid(str(path), None, f"cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:

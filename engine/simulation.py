@@ -83,6 +83,8 @@ class Simulation:
         journal keeps them.
     memo: plain JSON that the journal keeps for whoever resumes the run: in its configuration, and `memo` from then on.
     settings: instead of those that hold when the simulation is made.
+    opens_model: opens the model on entry, so that a run that cannot use it is refused before it begins; False leaves
+        that to the first use, for runs that may never ask it.
     tune_collector: freezes and tunes Python's garbage collector meanwhile, for the whole process: about 1.6 times the
         turns a second when thousands of dialogs are live.
 
@@ -114,6 +116,7 @@ class Simulation:
         memo: Mapping[str, Any] | None = None,
         tune_collector: bool = False,
         settings: Settings | None = None,
+        opens_model: bool = True,
     ) -> None:
         settings = settings or Settings.current()
         self.model = model or settings.model
@@ -146,6 +149,7 @@ class Simulation:
         self._clock = clock
         self._disk = disk or WriterThread()
         self._tune_collector = tune_collector
+        self._opens_model = opens_model
         self._resumption: Resumption | None = None
         self._replays: Callable[[], Iterator[Piece]] | None = None
         self._reserved: dict[int, DialogRow] = {}  # of dialogs that have not begun, though later ones have
@@ -206,7 +210,8 @@ class Simulation:
                 stack.enter_context(JournalLock(self._path))
             stack.push_async_callback(self.models.aclose)
             bus = await stack.enter_async_context(Bus(self.id, self._clock))
-            await self.models.open(self.model)
+            if self._opens_model:
+                await self.models.open(self.model)
             if self._path is not None:
                 books = await opened(self._path, self._config(), self._resumption, bus, self._disk, stack)
                 self.journal, self.program = books
@@ -492,6 +497,7 @@ class Simulation:
             wrappers=self._wrappers,
             prompts=self.prompts,
             memo=self.memo,
+            opens_model=self._opens_model,
         )
 
     def _check_open(self) -> None:

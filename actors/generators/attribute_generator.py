@@ -218,6 +218,7 @@ class AttributeModelGenerator(Generic[T]):
             seed=options.get("seed"),
             journal=options.get("journal"),
             memo={"generation": commission.memo()} if options.get("journal") else None,
+            opens_model=commission.asks,
         )
         return Generation(commission, partial(_finished, commission), simulation=simulation, own=own)
 

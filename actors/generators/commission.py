@@ -76,10 +76,11 @@ class Commission:
             unlike=unlike,
         )
 
-    @property
+    @cached_property
     def asks(self) -> bool:
         """Whether a model is asked, and not rules alone."""
-        return bool(self.blueprint.draft({}).steps.by_model)
+        cells = [_NO_CELL] if self.population is None else [quota.attributes for quota in self.population]
+        return any(self.blueprint.draft(cell).steps.by_model for cell in cells)
 
     @cached_property
     def fixed(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from random import Random
 
+from ...engine.dialog.table import why_none
 from ...engine.wording import meant
 
 __all__ = ["Cell", "FromFile", "Line"]
@@ -76,7 +77,10 @@ class Cell(FromFile):
         return f"column {self.column} of {self.path} has no value"
 
     def texts(self, content: str) -> list[str]:
-        rows = [row for row in csv.reader(StringIO(content, ""), delimiter=self.separator) if row]
+        try:
+            rows = [row for row in csv.reader(StringIO(content, ""), delimiter=self.separator) if row]
+        except csv.Error as error:
+            raise ValueError(f"{self.path} is no table: {why_none(error)}") from error
         return list(self._by_place(rows) if self.column.isdigit() else self._by_name(rows))
 
     def _by_place(self, rows: list[list[str]]) -> Iterator[str]:

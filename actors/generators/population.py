@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
+from ...engine.dialog.table import why_none
 from ...engine.errors import FileInvalid
 
 __all__ = ["Population", "Quota"]
@@ -85,11 +86,13 @@ class Population:
             raise FileInvalid(str(path), None, "is not UTF-8 text") from error
         reader = csv.DictReader(StringIO(text, ""), delimiter=separator, restkey="")
         rows = []
-        for row in reader:
-            try:
+        try:
+            for row in reader:
                 rows.append(_quota(_typed(row)))
-            except ValueError as error:
-                raise FileInvalid(str(path), reader.line_num, str(error)) from error
+        except csv.Error as error:
+            raise FileInvalid(str(path), reader.reader.line_num, f"is no table: {why_none(error)}") from error
+        except ValueError as error:
+            raise FileInvalid(str(path), reader.line_num, str(error)) from error
         try:
             return cls(rows)
         except ValueError as error:

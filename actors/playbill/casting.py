@@ -42,6 +42,7 @@ class Casting:
 
     journal: that of the run to come. What is generated is kept beside it, in `NAME.cast-2.db` for the second seat, so
     that a process that was killed meanwhile, started again with the same words, does not ask again for what it has.
+    What rules alone make is not kept, and no model is opened for it.
     budget: what is left of it afterwards is for the dialogs.
     measures: `took` then says of each seat what its people took, for a run of `dialogs_foretold` dialogs.
     is_quiet: not where progress is to be shown on standard error.
@@ -65,15 +66,22 @@ class Casting:
         """The scenario file with its cast. Raises `SetupError` when somebody cannot be generated, see `CastUnpaid`."""
         seats = self.playbill.seats
         with TemporaryDirectory(prefix="playact-cast-") as folder:
-            beside = Path(folder, "run.db") if self.journal is None else self.journal
             people = {
-                place: await self._made(each, f"cast[{place}]", beside.with_suffix(f".cast-{place + 1}.db"))
+                place: await self._made(each, f"cast[{place}]", self._kept(each, f".cast-{place + 1}.db", folder))
                 for place, each in seats.personas.items()
             }
             contexts: Sequence[Any] = ()
             if seats.contexts is not None:
-                contexts = await self._made(seats.contexts, "contexts", beside.with_suffix(".contexts.db"))
+                journal = self._kept(seats.contexts, ".contexts.db", folder)
+                contexts = await self._made(seats.contexts, "contexts", journal)
         return self.playbill.filled(people, contexts)
+
+    def _kept(self, asked: GeneratedPersonas | GeneratedContexts, ending: str, folder: str) -> Path:
+        """Where its journal is. What rules make costs nothing to make again, so it is not kept."""
+        beside = None if self.journal is None else self.journal.with_suffix(ending)
+        if beside is not None and (asked.asks or beside.exists()):
+            return beside
+        return Path(folder, f"run{ending}")
 
     async def _made(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> list[Any]:
         if journal.exists():  # noqa: ASYNC240  # nothing else is going on yet

@@ -110,6 +110,13 @@ class _Generated(BaseModel, ABC):
 
         return None if self.population is None else Population.from_dict(self.population)
 
+    @property
+    def asks(self) -> bool:
+        """Whether a model writes something of it, and not rules alone."""
+        blueprint, quotas = self.generator().blueprint, self.quotas()
+        cells = [quota.attributes for quota in quotas] if quotas else [{}]
+        return any(blueprint.draft(cell).steps.by_model for cell in cells)
+
     def count(self, dialogs: int) -> int:
         """How many there are to be, for so many dialogs."""
         quotas = self.quotas()

@@ -74,6 +74,11 @@ class Playbill(Scenario):
         return made
 
     @property
+    def asks_its_model(self) -> bool:
+        """Whether somebody in the cast has no model of their own."""
+        return any(agent.model is None for agent in self.cast)
+
+    @property
     def seats(self) -> Seats:
         """What is to be generated before the dialogs can be played."""
         return self._seats

@@ -31,7 +31,8 @@ class DialogRecord(BaseModel):
     One that is made here says by which version, and when; one that is read says what its file says.
 
     The first fourteen fields are sdialog's and are always written; ours (`ending`, `usage`) follow when they are set,
-    then the keys of a file that are unknown here.
+    then the keys of a file that are unknown here. NaN and infinities, which sdialog writes though JSON has none, are
+    read, and written as null.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -53,6 +54,12 @@ class DialogRecord(BaseModel):
     notes: Any = None
     ending: Ending | None = None
     usage: Usage | None = None
+
+    @field_validator("turns", mode="before")
+    @classmethod
+    def _none_are_no_turns(cls, value: object) -> object:
+        """As sdialog's reader takes null."""
+        return [] if value is None else value
 
     @field_validator("context", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from ..said import whole
 from .dialog import Dialog
 from .turn import Turn
 
-__all__ = ["Column", "as_table", "from_table"]
+__all__ = ["Column", "as_table", "from_table", "why_none"]
 
 Column = str | int
 
@@ -44,5 +44,12 @@ def from_table(text: str, delimiter: str, source: str, speaker: Column = "speake
                     raise FileInvalid(source, rows.line_num, "has fewer columns than the header")
                 turns.append(Turn(speaker=row[who] or None, text=row[what]))
     except csv.Error as error:
-        raise FileInvalid(source, rows.line_num, f"is no table: {error}") from error
+        raise FileInvalid(source, rows.line_num, f"is no table: {why_none(error)}") from error
     return Dialog(turns=turns)
+
+
+def why_none(error: csv.Error) -> str:
+    """What is wrong with a table. The limit is Python's own, which only the whole process can change."""
+    if "field limit" in str(error):
+        return f"a cell has more than {csv.field_size_limit():,} characters; keep what is so long in JSON"
+    return str(error)

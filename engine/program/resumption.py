@@ -91,6 +91,7 @@ def config_of(
     wrappers: Wrappers,
     prompts: Mapping[str, str],
     memo: Mapping[str, Any],
+    opens_model: bool,
 ) -> dict[str, Any]:
     """What goes into the journal: no keys, no addresses, no objects."""
     return {
@@ -110,6 +111,7 @@ def config_of(
         "prices": None if prices is None else prices.to_dict(),
         **wrappers.to_config(),
         **({"prompts": dict(prompts)} if prompts else {}),
+        **({} if opens_model else {"opens_model": False}),
         "memo": dict(memo),
     }
 
@@ -161,6 +163,7 @@ def settings_in(path: Path, config: Mapping[str, Any], model: str | Backend | No
             "hedge": wrappers.hedge,
             "prompts": config.get("prompts"),
             "memo": config.get("memo", {}),
+            "opens_model": config.get("opens_model", True),
         }
     except (TypeError, ValueError, KeyError) as error:
         raise JournalInvalid(str(path), f"has a setting that is not known here: {error}; update playact") from error

@@ -249,6 +249,8 @@ async def test_a_model_in_love_with_its_tools_is_offered_none_in_the_end() -> No
         ({"temperature": 0.5}, "an agent has no temperature; say model_parameters={'temperature': ...}"),
         ({"preprocessing_fn": str.strip}, "an agent has no preprocessing_fn; say preprocess="),
         ({"openai_api_base": "http://localhost"}, "an agent has no openai_api_base; say model=OpenAIBackend"),
+        ({"top_k": 3}, 'an agent has no top_k; if its model knows it, say model_parameters={"extra": {"top_k": 3}}'),
+        ({"first_uterance": "Hi"}, "an agent has no first_uterance; did you mean `first_utterance`?"),
     ],
 )
 def test_what_has_another_name_in_sdialog_is_told_by_ours(settings: dict[str, Any], told: str) -> None:

@@ -144,7 +144,8 @@ def test_what_was_generated_for_a_journal_is_not_asked_for_again(tmp_path: Path)
     [("female, count: 3", "female, count: 2"), ("{n: 2,", "{n: 2, extra_instructions: Near the sea.,")],
 )
 def test_what_was_generated_for_other_words_is_not_taken_for_these(tmp_path: Path, was: str, becomes: str) -> None:
-    text, journal = next(each for each in (RULES, BY_MODEL) if was in each), tmp_path / "run.db"
+    texts = (RULES.replace("generated_attributes: []", "generated_attributes: [background]"), BY_MODEL)
+    text, journal = next(each for each in texts if was in each), tmp_path / "run.db"
     changed = text.replace(was, becomes)
     bill = Playbill.from_file(written(tmp_path, text))
     anyio.run(Casting(playbill=bill, dialogs=4, seed=1, model=Filling(), journal=journal).filled)
@@ -312,3 +313,34 @@ def test_the_name_of_a_class_is_told_as_it_is_written(tmp_path: Path, capsys: py
     main(["run", str(file), "--model", "scripted", "--quiet"])
 
     assert "Persona has no attribute 'rank'" in capsys.readouterr().err
+
+
+OWN_MODELS = RULES.replace("name: Guide", "{name: Guide, model: scripted}").replace(
+    "- persona", "- model: scripted\n    persona"
+)
+
+
+def test_people_by_rules_who_have_models_of_their_own_need_no_other_nor_does_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    file, journal = written(tmp_path, OWN_MODELS), tmp_path / "run.db"
+
+    code = main(["run", str(file), "--model", "openai:x", "--seed", "7", "--journal", str(journal), "--quiet"])
+
+    assert code == 0
+    assert main(["resume", str(journal), "-n", "12", "--quiet"]) == 0
+
+
+def test_a_key_that_is_missing_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    file, journal = written(tmp_path, RULES), tmp_path / "run.db"
+    before = set(tmp_path.iterdir())
+
+    code = main(["run", str(file), "--model", "openai:x", "--journal", str(journal), "--quiet"])
+
+    assert code == 2
+    assert "set the environment variable OPENAI_API_KEY" in capsys.readouterr().err
+    assert set(tmp_path.iterdir()) == before

@@ -360,3 +360,11 @@ def test_the_schema_of_a_persona_for_editors_takes_what_a_file_can_say() -> None
     refused: list[dict[str, Any]] = [{"nam": "Ana"}, {"Doctor": {"nam": "Ana"}}, {"Wizard": {}}]
     assert all(validator.is_valid(value) for value in taken)
     assert not any(validator.is_valid(value) for value in refused)
+
+
+def test_a_file_with_a_mark_of_byte_order_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "ada.json"
+    Persona(name="Ada").to_file(file)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+
+    assert Persona.from_file(file).name == "Ada"

@@ -15,7 +15,7 @@ from playact.actors.generators import AttributeModelGenerator, PersonaGenerator,
 from playact.backends.faults import Faults, Latency
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Budget, CompletionRequest, Dialog, Simulation, VirtualClock, dialogs_in, run, virtual_time
-from playact.engine.errors import CodeMissing, GenerationIncomplete, JournalInvalid
+from playact.engine.errors import CodeMissing, GenerationIncomplete, JournalInvalid, SetupError
 from playact.engine.failures import FailurePolicy
 from tests.actors.generators.filling import Filling
 
@@ -325,3 +325,45 @@ async def test_a_journal_of_other_dialogs_is_no_generation(tmp_path: Path) -> No
 
     with pytest.raises(JournalInvalid, match="holds no generation"):
         await AttributeModelGenerator.resume(tmp_path / "d.db")
+
+
+class Unusable(ScriptedBackend):
+    """A model that cannot be opened, as one whose key or weights are missing."""
+
+    async def open(self) -> None:
+        raise SetupError("no key")
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_rules_alone_open_no_model(library: str, tmp_path: Path) -> None:
+    rules = PersonaGenerator(Persona, {"name": ["Ada", "Bob"], "age": "{20-60}"})
+    by_quotas = PersonaGenerator(Persona, ["role"])
+    journal = tmp_path / "people.db"
+
+    async def made() -> tuple[list[Persona], list[Persona]]:
+        people = await rules.generate(20, model=Unusable([]), seed=1, journal=journal)
+        cooks = await by_quotas.generate(None, model=Unusable([]), seed=1, population=[{"role": "cook", "count": 2}])
+        return people, cooks
+
+    people, cooks = anyio.run(made, backend=library)
+
+    assert (len(people), [cook.role for cook in cooks]) == (20, ["cook", "cook"])
+
+
+@pytest.mark.anyio
+async def test_rules_alone_are_gone_on_with_without_the_model(tmp_path: Path) -> None:
+    rules, journal = PersonaGenerator(Persona, {"age": "{20-60}"}), tmp_path / "people.db"
+    made = await rules.generate(5, model=Unusable([]), seed=1, journal=journal)
+
+    async with await PersonaGenerator.resume(journal, model=Unusable([])) as again:
+        assert [person async for person in again] == made
+
+
+@pytest.mark.anyio
+async def test_what_asks_a_model_that_cannot_be_opened_is_refused_before_it_begins(tmp_path: Path) -> None:
+    journal = tmp_path / "people.db"
+
+    with pytest.raises(SetupError, match="no key"):
+        await PersonaGenerator(Persona, ["name"]).generate(5, model=Unusable([]), journal=journal)
+
+    assert not journal.exists()

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playact.actors import Persona
+from playact.actors.generators import PersonaGenerator, Population
 from playact.actors.generators.plan import steps_of
 from playact.actors.generators.rules import ByModel, Computed, Fixed, OneOf, Range, Rule, rule_of
+from playact.engine.errors import FileInvalid
 
 KNOWN = ("name", "age", "role", "language")
 
@@ -202,3 +205,13 @@ def test_whatever_the_order_of_writing_each_comes_after_what_it_needs(names: lis
 
     assert sorted(order) == sorted(names)
     assert all(order.index(need) < order.index(name) for name in names for need in needs[name] if need in names)
+
+
+def test_a_cell_that_is_too_long_for_a_table_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "roles.csv"
+    file.write_text("role\n" + "x" * 131_073 + "\n", encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r"is no table: a cell has more than 131,072 characters"):
+        PersonaGenerator(Persona).set(role=f"{{csv:role:{file}}}")
+    with pytest.raises(FileInvalid, match=r"roles.csv:2: is no table: a cell has more than 131,072 characters"):
+        Population.from_csv(file)

@@ -357,3 +357,26 @@ def test_the_classes_can_be_extended() -> None:
     assert Cafe(menu="tea", goals=["x"]).model_dump() == {"goals": ["x"], "menu": "tea"}
     with pytest.raises(FileInvalid, match=r"turns\.0\.text"):
         Scored.from_json('{"turns": [{"text": 1}]}')
+
+
+def test_null_for_turns_is_a_dialog_without_any_as_sdialog_reads_it() -> None:
+    dialog = Dialog.from_json('{"turns": null}')
+
+    assert (len(dialog), Dialog.from_dict({"turns": None}).turns) == (0, [])
+
+
+def test_numbers_that_json_does_not_have_are_read_and_written_as_null() -> None:
+    dialog = Dialog.from_json('{"turns": [{"text": "Hi", "score": NaN}], "rate": -Infinity}')
+
+    written = json.loads(dialog.json(string=True), parse_constant=pytest.fail)
+
+    assert (written["turns"][0]["score"], written["rate"]) == (None, None)
+    assert (dialog.model_extra or {})["rate"] == float("-inf")
+
+
+def test_a_cell_that_is_too_long_for_a_table_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "d.csv"
+    file.write_text("speaker,text\nAnn," + "x" * 131_073 + "\n", encoding="utf-8")
+
+    with pytest.raises(FileInvalid, match=r"d.csv:2: .*a cell has more than 131,072 characters; keep what is so long"):
+        Dialog.from_file(file)
