@@ -157,8 +157,8 @@ class Generation(Generic[T]):
             if id in self._earlier:
                 round.outcomes[place] = self._earlier.pop(id)
         new = round.makings[max(0, self._planned - round.begin) :]
-        if self._round is None and self._is_resumed:
-            self._run = simulation.run()
+        if self._round is None and self._is_resumed and self._planned:
+            self._run = simulation.run()  # without a plan, the earlier session ended before it had kept any
         elif new:
             self._run = simulation.run(new, is_more=self._is_resumed)
         else:

@@ -14,7 +14,7 @@ from ...engine.budget import Budget
 from ...engine.budget.preparation import Preparation
 from ...engine.budget.prices import Prices
 from ...engine.completion import Backend
-from ...engine.errors import GenerationIncomplete, PlayactError, SetupError
+from ...engine.errors import GenerationIncomplete, JournalUnwritable, PlayactError, SetupError
 from ...engine.journal.file import JournalFile
 from ...engine.program.archive import kept_in
 from ...engine.program.resumption import Changes, config_in
@@ -102,6 +102,8 @@ class Casting:
                         made.append(each)
                 except PlayactError as error:
                     failure, is_unpaid = error, generation.is_out_of_money
+        except JournalUnwritable as error:  # when it is opened or closed
+            failure = error
         finally:
             self._count(journal)
         if self.measures and failure is None:
@@ -112,6 +114,11 @@ class Casting:
                 raise SetupError(said) from failure
             again = "say the same with a higher cap" + (" to go on" if self.journal is not None else "")
             raise CastUnpaid(f"{said}; {again}") from failure
+        if isinstance(failure, JournalUnwritable):  # which none resumes by itself
+            again = "say the same again to go on"
+            raise SetupError(
+                f"cannot write {failure.path}: {failure.reason}; put that right, then {again}"
+            ) from failure
         if failure is not None:
             raise failure
         return made

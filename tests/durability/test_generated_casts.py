@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.durability.command import Ended, Place, ended, until
+from tests.durability.test_full_disk import KIB, one_line, room_for
 from tests.durability.test_signals import offer
 from tests.servers.counting_server import CountingServer
 
@@ -117,3 +118,23 @@ def test_a_budget_that_is_spent_while_a_cast_is_written_is_told_and_with_more_th
     assert again.code == 3, again
     stage.check(stage.play(stage.line("--budget", "calls=1000"), env=stage.settings()))
     assert len(stage.forms()) == sum(stage.forms().values()) == PEOPLE
+
+
+@pytest.mark.parametrize("size", [4, 30, 60, 90])
+def test_a_disk_that_is_full_while_a_cast_is_written_is_one_line_and_with_room_the_run_goes_on(
+    stage: Stage, size: int
+) -> None:
+    stage.check(stage.play(stage.line(), env=stage.settings()))
+    digest, needed = stage.digest(), sum(stage.forms().values())
+    stage.start_anew()
+    stage.notes.unlink()
+    line = stage.line()
+    line[line.index("--out") + 1] = os.devnull  # which takes anything, so that the cast's journal meets the limit
+
+    said = one_line(stage.play(line, env=stage.settings(), preexec_fn=room_for(size * KIB)))
+
+    assert str(stage.cast) in said
+    assert said.endswith("put that right, then say the same again to go on")
+    assert not stage.journal.exists()
+    stage.check(stage.play(stage.line(), env=stage.settings()), digest=digest)
+    assert sum(stage.forms().values()) <= needed + CONCURRENCY
