@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from ..agent import Agent
 from ..problem import inside, problem
@@ -35,7 +35,7 @@ def _seat(place: int, value: Any) -> Any:
     if not isinstance(fields, dict | None):
         raise problem("takes keys with values, as in {human: {name: Ida}}", place, kind)
     try:
-        return _SEATS[kind](**(fields or {}))
+        return TypeAdapter(_SEATS[kind]).validate_python(fields or {})
     except ValidationError as error:
         raise inside(error, place, kind) from error
 
