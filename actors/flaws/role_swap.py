@@ -60,6 +60,8 @@ _SIGNED = re.compile(
     r"\w{1,20}| \w{1,20})?,? $",
     re.IGNORECASE,
 )
+_SENTENCE_END = re.compile(r"[.!?\n]")
+_NEAR = 200  # signs before or after a name that are looked at: else a reply of many names takes the square of its length
 
 
 class Names:
@@ -109,8 +111,9 @@ class Names:
             for found in pattern.finditer(said):
                 name = found[1].split()
                 is_other = any(_may_be(name, other.split()) for other in self._others)
-                is_meant = pattern is not _SELF or not _is_supposed(said, found)
-                if is_other and is_meant and not _may_be(name, self._own.split()):
+                if not is_other or _may_be(name, self._own.split()):
+                    continue
+                if pattern is not _SELF or not _is_supposed(said, found):
                     return found[0].strip()
         return None
 
@@ -119,7 +122,7 @@ class Names:
         own = self._own.split()
         for pattern in (_CALLED, _FIRST, _LAST):
             for found in pattern.finditer(said):
-                if _may_be(found[1].split(), own) and not _SIGNED.search(said[: found.start(1)]):
+                if _may_be(found[1].split(), own) and not _ends_before(_SIGNED, said, found.start(1)):
                     return found[0].strip()
         return None
 
@@ -134,6 +137,11 @@ def _may_be(name: Sequence[str], whole: Sequence[str]) -> bool:
 
 def _is_supposed(said: str, found: re.Match[str]) -> bool:
     """Whether it is asked, denied or imagined: "You think I'm Bob?" """
-    sentence_end = re.search(r"[.!?\n]", said[found.end() :])
+    sentence_end = _SENTENCE_END.search(said, found.end(), found.end() + _NEAR)
     is_asked = sentence_end is not None and sentence_end[0] == "?"
-    return is_asked or _SUPPOSED.search(said[: found.start()]) is not None
+    return is_asked or _ends_before(_SUPPOSED, said, found.start())
+
+
+def _ends_before(pattern: re.Pattern[str], said: str, place: int) -> bool:
+    """Whether the words just before the place fit a pattern that ends in `$`."""
+    return pattern.search(said, max(0, place - _NEAR), place) is not None

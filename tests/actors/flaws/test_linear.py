@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Callable, Iterator
 from re import _constants as op  # type: ignore[attr-defined]  # as private as the tree, of which typeshed knows little
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from playact.actors import flaws
-from playact.actors.flaws import Manners, Watch, meta_talk
+from playact.actors.flaws import Manners, Watch, meta_talk, role_swap
 from playact.engine import Turn
 
 Then = Callable[[int], None]
@@ -150,6 +151,30 @@ def test_a_goodbye_of_a_thousand_phrases_is_looked_at_in_no_time() -> None:
     )
 
     assert "goodbye_loop" not in [flaw.kind for flaw in flaws]
+
+
+@pytest.mark.parametrize("claim", ["I'm an AI i am ", "not I'm Ben i am ", "I'm Ben? ", "my name Hello Ana. "])
+def test_many_names_in_a_reply_are_each_looked_at_in_their_neighbourhood(
+    claim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each claim the whole reply was read; a reply of twice the length took four times as long."""
+    read: list[int] = []
+
+    class Measured:
+        def __init__(self, pattern: re.Pattern[str]) -> None:
+            self.pattern = pattern
+
+        def search(self, text: str, start: int = 0, end: int = sys.maxsize) -> re.Match[str] | None:
+            read.append(min(end, len(text)) - start)
+            return self.pattern.search(text, start, end)
+
+    for name in ("_SUPPOSED", "_SIGNED", "_SENTENCE_END"):
+        monkeypatch.setattr(role_swap, name, Measured(getattr(role_swap, name)))
+
+    flaws = Watch("Ana", ("Ben",), None, Manners()).flaws_in("Ben " + claim * 500, [])
+
+    assert "role_swap" not in [flaw.kind for flaw in flaws]
+    assert max(read, default=0) <= 200
 
 
 def test_the_count_sees_a_phrase_that_can_be_read_in_two_ways() -> None:
