@@ -6,13 +6,12 @@ Code is never looked up by the name that a file gives: what a recipe names must 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache, cached_property
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError
@@ -38,6 +37,7 @@ from .scenario import Scenario
 from .seats import HumanSeat, ProxyAgent
 from .speech import Asides, Channel, Earshot
 from .turn_taking import policies_by_name
+from .written_keys import USER, is_written_key, written_in_body, written_in_url
 
 __all__ = ["plain", "playable_from", "playable_recipe", "recipe_of", "scenario_from", "value_from"]
 
@@ -92,10 +92,13 @@ def recipe_of(scenario: Scenario) -> dict[str, Any]:
     Raises `SetupError` when it contains itself, or a key to a service: no journal keeps those.
     """
     for server in (tool for agent in scenario.cast for tool in agent.tools if isinstance(tool, MCPServer)):
-        _refuse_keys(str(server), {**server.env, **server.headers})
+        _refuse(str(server), (n for n, text in server.env.items() if is_written_key(n, text, by_name_only=True)))
+        _refuse(str(server), (n for n, text in server.headers.items() if is_written_key(n, text)))
     for agent in scenario.cast:
         if isinstance(agent, ProxyAgent):
-            _refuse_keys(agent.own_name, {**agent.headers, **dict(parse_qsl(urlsplit(agent.url).query))})
+            _refuse(agent.own_name, written_in_url(agent.url))
+            _refuse(agent.own_name, (n for n, text in agent.headers.items() if is_written_key(n, text)))
+            _refuse(agent.own_name, written_in_body(agent.body))
     try:
         recipe = {name: _plain(value) for name, value in _set_fields(scenario) if name not in ("seed", "cast")}
         recipe["cast"] = [_plain(agent) for agent in scenario.cast]
@@ -132,10 +135,17 @@ def _refuse_key_in(parameters: Parameters) -> None:
             )
 
 
-def _refuse_keys(owner: str, texts: Mapping[str, str]) -> None:
-    for name, text in texts.items():
-        if _KEY.search(name) and "$" not in text:
-            raise SetupError(f"{owner} has its {name!r} written down, which no journal may keep; say '$VARIABLE'")
+def _refuse(owner: str, written: Iterable[str]) -> None:
+    for name in written:
+        if name == USER:
+            raise SetupError(
+                f"{owner} has a user or a password in its url, which no journal may keep; "
+                "send the header authorization: 'Basic $NAME', where $NAME is a variable of the environment"
+            )
+        raise SetupError(
+            f"{owner} has its {name!r} written down, which no journal may keep; "
+            "write $NAME, and nothing else, for a variable of the environment"
+        )
 
 
 def playable_from(recipe: Mapping[str, Any], code: Sequence[object] = (), plays: bool = True) -> Playable:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from string import Template
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ..engine.completion import CompletionRequest
 from ..engine.errors import SetupError
@@ -18,6 +18,8 @@ __all__ = ["Endpoint"]
 
 _BODY: Mapping[str, Any] = {"session_id": "{session}", "message": "{text}"}
 _HOLE = re.compile(r"\{(text|session)\}")
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
+_IN_ADDRESS = re.compile(rf"(?<=[=/?]){_VARIABLE.pattern}(?=[&;#/?]|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,23 @@ class Endpoint:
 
     def filled_headers(self) -> dict[str, str]:
         """With our environment's values in them. Raises `SetupError` for what is not set there."""
+        return {name.lower(): self._valued(text) for name, text in self.headers.items()}
+
+    def filled(self) -> tuple[Self, tuple[str, ...]]:
+        """With our environment's values where the address or the body says `$NAME` alone, and these values."""
+        values: list[str] = []
+
+        def valued(text: str) -> str:
+            values.append(self._valued(text))
+            return values[-1]
+
+        url = _IN_ADDRESS.sub(lambda found: quote(valued(found[0]), safe=""), self.url)
+        body = {name: _with_variables(each, valued) for name, each in self.body.items()}
+        return replace(self, url=url, body=body), tuple(values)
+
+    def _valued(self, text: str) -> str:
         try:
-            return {name.lower(): Template(text).substitute(os.environ) for name, text in self.headers.items()}
+            return Template(text).substitute(os.environ)
         except KeyError as error:
             raise SetupError(f"{self.place} needs the environment variable {error.args[0]}") from error
         except ValueError as error:
@@ -94,6 +111,14 @@ class Endpoint:
         if not isinstance(content, str):
             raise LookupError(f"its answer has no text at {self.reply!r}")  # noqa: TRY004  # of its content
         return content
+
+
+def _with_variables(template: Any, valued: Callable[[str], str]) -> Any:
+    if isinstance(template, Mapping):
+        return {name: _with_variables(each, valued) for name, each in template.items()}
+    if isinstance(template, list | tuple):
+        return [_with_variables(each, valued) for each in template]
+    return valued(template) if isinstance(template, str) and _VARIABLE.fullmatch(template) else template
 
 
 def _filled(template: Any, values: Mapping[str, str], messages: list[dict[str, str]]) -> Any:

@@ -29,7 +29,7 @@ class ProxyBackend:
     def __init__(self, endpoint: Endpoint) -> None:
         self.name = f"proxy:{endpoint.place}"
         self.capabilities = Capabilities(in_flight=endpoint.in_flight)
-        self._endpoint = endpoint
+        self._endpoint = self._filled = endpoint  # the second with the values of variables, once it is open
         self._wire: HttpWire | None = None
         self._chat: OpenAIBackend | None = None
         self._secrets: tuple[str, ...] = ()
@@ -53,11 +53,14 @@ class ProxyBackend:
             asyncio.get_running_loop()
         except RuntimeError as error:
             raise SetupError(f"{self.name} runs on asyncio only; start the run with asyncio") from error
-        endpoint, headers = self._endpoint, self._endpoint.filled_headers()
-        self._secrets = tuple(text.rpartition(" ")[2] for name, text in headers.items() if "$" in _own(endpoint, name))
+        headers = self._endpoint.filled_headers()
+        endpoint, values = self._endpoint.filled()
+        self._filled = endpoint
+        in_headers = [text.rpartition(" ")[2] for name, text in headers.items() if "$" in _own(endpoint, name)]
+        self._secrets = (*in_headers, *values)
         try:
             if endpoint.api == "openai":
-                await self._open_chat(headers)
+                await self._open_chat(endpoint, headers)
             else:
                 from .http_wire import HttpWire
 
@@ -84,10 +87,9 @@ class ProxyBackend:
         if chat is not None:
             await chat.aclose()
 
-    async def _open_chat(self, headers: dict[str, str]) -> None:
+    async def _open_chat(self, endpoint: Endpoint, headers: dict[str, str]) -> None:
         from .openai import OpenAIBackend
 
-        endpoint = self._endpoint
         self._chat = OpenAIBackend(
             endpoint.model,
             base_url=endpoint.url,
@@ -102,7 +104,7 @@ class ProxyBackend:
     async def _asked(self, wire: HttpWire, request: CompletionRequest) -> str:
         from .http_answer import failure_of, presentable
 
-        body = json.dumps(self._endpoint.body_of(request), ensure_ascii=False)
+        body = json.dumps(self._filled.body_of(request), ensure_ascii=False)
         answer = await wire.post(body.encode("utf-8", "replace"))
         if not 200 <= answer.status < 300:
             raise failure_of(self.name, answer, self._secrets)

@@ -61,7 +61,7 @@ _SIGNED = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?\n]")
-_NEAR = 200  # signs before or after a name that are looked at: else a reply of many names takes the square of its length
+_NEAR = 200  # signs before or after a name that are looked at: all of a reply of many names would take its square
 
 
 class Names:

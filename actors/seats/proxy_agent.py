@@ -28,7 +28,8 @@ class ProxyAgent(Agent):
     the same twice.
 
     url: where it listens. With `api="openai"` the base URL of chat completions, and `endpoint_model` what is asked for.
-    headers: sent with every call; `$NAME` stands for a variable of our environment, so that no key is written down.
+    headers: sent with every call; `$NAME` stands for a variable of our environment, so that no key is written down. So
+        does what is `$NAME` alone in the path or the query of the url, or in the body. A journal keeps no key itself.
     body: what a call sends, as JSON in which "{text}" stands for what was said last, "{session}" for the dialog's id,
         and "{messages}" alone for all that was said, as roles and contents.
     reply: where in the answer the words are, as in "choices.0.message.content"; "" where the answer is the words.

@@ -173,6 +173,24 @@ async def test_an_address_that_is_none_is_refused(url: str) -> None:
     [
         ({"url": "http://localhost:1", "headers": {"X-Api-Key": SECRET}}, "X-Api-Key"),
         ({"url": f"http://localhost:1/chat?apikey={SECRET}"}, "apikey"),
+        ({"url": f"http://localhost:1/chat?lang=en&code={SECRET}"}, "code"),
+        ({"url": "http://localhost:1/chat?sig=abc"}, "sig"),
+        ({"url": "http://localhost:1/chat?subscription%2Dkey=abc"}, "subscription-key"),
+        ({"url": "http://localhost:1/chat;api_key=abc"}, "api_key"),
+        ({"url": "http://localhost:1/chat#api_key=abc"}, "api_key"),
+        ({"url": "http://localhost:1/chat?key=$A$B"}, "key"),
+        ({"url": "http://localhost:1/chat?x=sk-0123456789"}, "x"),
+        ({"url": "http://localhost:1/chat?sk-0123456789"}, "query"),
+        ({"url": "http://localhost:1/sk-0123456789/chat"}, "path"),
+        ({"url": "http://localhost:1", "headers": {"cookie": "session=abc"}}, "cookie"),
+        ({"url": "http://localhost:1", "headers": {"x-functions-key": "abc"}}, "x-functions-key"),
+        ({"url": "http://localhost:1", "headers": {"x-foo": "Bearer abc"}}, "x-foo"),
+        ({"url": "http://localhost:1", "headers": {"x-foo": "8f14e45fceea167a5a36dedd4bea2543"}}, "x-foo"),
+        ({"url": "http://localhost:1", "headers": {"authorization": "$HOME abc"}}, "authorization"),
+        ({"url": "http://localhost:1", "body": {"api_key": "abc"}}, "api_key"),
+        ({"url": "http://localhost:1", "body": {"auth": {"pw": "abc"}}}, "pw"),
+        ({"url": "http://localhost:1", "body": {"session": [{"accessToken": "abc"}]}}, "accessToken"),
+        ({"url": "http://localhost:1", "body": {"x": [["sk-0123456789"]]}}, "x"),
     ],
 )
 async def test_a_key_that_is_written_down_is_kept_in_no_journal(settings: dict[str, Any], name: str) -> None:
@@ -180,6 +198,49 @@ async def test_a_key_that_is_written_down_is_kept_in_no_journal(settings: dict[s
 
     with pytest.raises(SetupError, match=f"System has its '{name}' written down"):
         Scenario(cast=(ANA, agent)).recipe()
+
+
+@pytest.mark.parametrize("user", ["ann:abc", "abc"])
+async def test_a_password_in_an_address_is_kept_in_no_journal(user: str) -> None:
+    agent = ProxyAgent(url=f"http://{user}@localhost:1/chat")
+
+    with pytest.raises(SetupError, match=r"a password in its url, .* authorization: 'Basic \$NAME'") as refusal:
+        Scenario(cast=(ANA, agent)).recipe()
+
+    assert "abc" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"url": "http://localhost:1/chat?api_key=$KEY&lang=en&session_id=7"},
+        {"url": "http://localhost:1", "headers": {"authorization": "Bearer $KEY", "x-key": "${KEY}", "accept": "*/*"}},
+        {"url": "http://localhost:1", "body": {"session": "{session}", "message": "{text}", "token": "$KEY"}},
+        {
+            "url": "http://localhost:1",
+            "body": {"model": "gpt-4o-mini-2024-07-18", "max_tokens": 100, "stop_token": "#"},
+        },
+        {"url": "http://localhost:1", "body": {"id": "3f2c1a54-1111-4222-8333-123456789abc", "country_code": "de"}},
+    ],
+)
+async def test_what_is_no_key_or_only_names_one_is_kept(settings: dict[str, Any]) -> None:
+    assert Scenario(cast=(ANA, ProxyAgent(**settings))).recipe()
+
+
+async def test_keys_in_the_address_and_the_body_come_from_the_environment_too(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_KEY", SECRET)
+    body = {"message": "{text}", "auth": [{"pw": "${SHOP_KEY}", "price": "$5, no $SHOP_KEY"}]}
+    agent = ProxyAgent(url=f"{server.address}?code=$SHOP_KEY&lang=en", body=body)
+    server.script.append(fail(401, f"the key {SECRET} is unknown"))
+
+    with pytest.raises(BackendRefused) as refusal:
+        await answer(agent)
+
+    assert server.asked[0].query == f"code={SECRET}&lang=en"
+    assert server.asked[0].body["auth"] == [{"pw": SECRET, "price": "$5, no $SHOP_KEY"}]
+    assert SECRET not in str(refusal.value)
 
 
 async def test_the_list_of_models_says_that_a_proxy_wants_an_address() -> None:
