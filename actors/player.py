@@ -26,6 +26,7 @@ from ..engine.messages import (
     Uttered,
 )
 from ..engine.performance import Performance
+from ..engine.quick import quick
 from ..engine.seeds import derive, generator
 from ..engine.structured import Checked, ReplySchema
 from ..engine.thinking import Thinking
@@ -104,6 +105,7 @@ class Part:
         return None if pattern is None else Thinking.of(pattern)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TakeTurn(Request[tuple[Fact, ...]]):
     """Asks an agent to speak. The answer is the turn as its speaker leaves it: facts still to be published.

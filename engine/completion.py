@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from .quick import quick
+
 __all__ = [
     "Role",
     "Message",
@@ -43,6 +45,7 @@ class ToolCall:
     arguments: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One entry of a chat: who says it and what.
@@ -82,6 +85,7 @@ class Parameters:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
     """One question to a model.
@@ -106,6 +110,7 @@ class CompletionRequest:
     age: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens that one call, or many, cost. `cached_tokens` are those of the prompt that needed no computing."""
@@ -133,6 +138,7 @@ class TokenLogprob(NamedTuple):
     logprob: float
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A model's reply. `model` is the name the service says it used; `logprobs` are there if they were asked for.

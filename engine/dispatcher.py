@@ -158,7 +158,9 @@ class Dispatcher:
                 cost: int | None = 0
                 if not completion.is_cached:
                     model = model_asked(backend, request)
-                    self._count(model, completion)
+                    self.answered.add(model, completion.usage)
+                    if completion.calls > 1:
+                        self._count_given_up(model, completion)
                     if purse is not None and hold is None and diary is not None:  # nobody else wants to know it at once
                         cost = purse.cost(model, completion.usage)
                 if hold is not None:
@@ -276,11 +278,10 @@ class Dispatcher:
                 raise self._purse.out_of_time()
         return error
 
-    def _count(self, model: str, completion: Completion) -> None:
-        self.answered.add(model, completion.usage)
-        if completion.calls > 1:  # the others were given up; this much of what they took is known
-            for _ in range(completion.calls - 1):
-                self.answered.add(model, Usage(completion.usage.prompt_tokens))
+    def _count_given_up(self, model: str, completion: Completion) -> None:
+        """The calls beside the one that was answered; this much of what they took is known."""
+        for _ in range(completion.calls - 1):
+            self.answered.add(model, Usage(completion.usage.prompt_tokens))
 
     def _leave(self, lane: Lane, call: Call) -> None:
         now = self._now()

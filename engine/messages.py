@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from .completion import Usage
+from .quick import quick
 from .said import SPEECH, Said
 
 __all__ = [
@@ -62,6 +63,7 @@ class Fact:
 F = TypeVar("F", bound=Fact, covariant=True)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Record(Generic[F]):
     """A fact and where it stands: `sequence` counts the facts of one dialog from 0, `time` is Unix seconds.
@@ -110,6 +112,7 @@ class Noted(Fact):
     content: object
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Instructed(Fact):
     """An orchestrator advised an agent: for one reply, or for the rest of the dialog."""
@@ -187,6 +190,7 @@ class FlawFound(Fact):
     reply: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Uttered(Fact):
     """An agent said something; the turn is over. `usage` sums all model calls that its words took.

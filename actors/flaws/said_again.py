@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ...engine.dialog import Turn
-from .speech import words
+from .speech import plain_numbers, words
 
 __all__ = ["alike", "echo", "is_stuttered", "repetition", "stutter"]
 
@@ -17,7 +17,6 @@ _SHORT_ECHO, _SHORT_REPEAT, _SHORT_PART = 6, 5, 8  # words: what is shorter is s
 _OWN_WORDS = 3  # an utterance has at least so many that are no formula
 _PROBE = 12  # signs
 _AT_THE_END = slice(-_PROBE - 2, -2)
-_NUMBER = re.compile(r"\d+")
 
 _FORMULA = frozenset(
     "hello hi hey good morning evening afternoon night day how are you doing today nice to meet too thank thanks so "
@@ -63,7 +62,7 @@ def alike(text: str, turns: Sequence[Turn]) -> Sequence[Turn]:
     if not found:  # what was changed may just be there; then the last two turns are worth another look
         found = _having(text[_AT_THE_END], recent[-2:])
     if found:
-        for number in _NUMBER.findall(text):
+        for number in plain_numbers(text):
             found = _having(number, found)
     return found
 

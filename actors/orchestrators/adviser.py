@@ -10,6 +10,7 @@ from ...engine.actor import Actor, handles
 from ...engine.dialog import Dialog, Event, Instruction, Turn
 from ...engine.messages import Consulted, EndMarked, Fact, Instructed, Noted, Request, Uttered
 from ...engine.performance import Performance
+from ...engine.quick import quick
 from .desk import Desk, Lookahead, NotRecorded
 from .orchestrator import Advice, Orchestrator
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Advise", "Conclude", "OrchestratorActor", "concludes", "is_concluded"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Advise(Request[tuple[Fact, ...]]):
     """Asks an orchestrator for advice to the agent that is about to answer `utterance`.
