@@ -15,9 +15,9 @@ def quick(kind: type[T]) -> type[T]:
     """Gives a frozen dataclass with slots an `__init__` that does what its own does, sooner; stands above `@dataclass`.
 
     Its own asks `object.__setattr__` to find each field by its name; this one has the slots at hand. All else stays as
-    it is. Not for a dataclass that has a `__post_init__`, or fields that are no arguments.
+    it is. Not for a dataclass without fields, with a `__post_init__`, or with fields that are no arguments.
     """
-    own: Any = kind.__init__  # type: ignore[misc]  # of this very class, not of a subclass
+    own: Any = vars(kind)["__init__"]
     scope: dict[str, Any] = {}
     places: list[str] = []
     named: list[str] = []
@@ -32,8 +32,8 @@ def quick(kind: type[T]) -> type[T]:
             value = f"make_{name}() if {name} is no_{name} else {name}"
         lines.append(f"    set_{name}(self, {value})")
     arguments = ", ".join(["self", *places, *(["*", *named] if named else [])])
-    exec("\n".join([f"def made({arguments}):", *lines]), scope)  # as dataclasses make theirs
+    exec("\n".join([f"def made({arguments}):", *lines]), scope)  # noqa: S102  # of names of our own, as dataclasses do
     made = scope["made"]
     made.__defaults__, made.__kwdefaults__ = own.__defaults__, own.__kwdefaults__
-    kind.__init__ = update_wrapper(made, own)  # type: ignore[misc]
+    kind.__init__ = update_wrapper(made, own)  # type: ignore[method-assign]  # which is what it is for
     return kind
