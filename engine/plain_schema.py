@@ -87,6 +87,7 @@ def _meant(said: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     """What a reference to a definition means, where nothing stands beside it."""
     place, _, name = str(said["$ref"]).rpartition("/")
     definitions = root.get("$defs")
-    if place != "#/$defs" or len(said) > 1 or not isinstance(definitions, Mapping):
+    is_escaped = "~" in name or "%" in name  # "a~1b" means "a/b"
+    if place != "#/$defs" or is_escaped or len(said) > 1 or not isinstance(definitions, Mapping):
         raise _NotPlain
     return definitions.get(name)

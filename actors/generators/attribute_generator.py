@@ -181,7 +181,7 @@ class AttributeModelGenerator(Generic[T]):
         """One object, or a list of several, in the order of their numbers; `n=None` is what a population counts.
 
         See `GenerateOptions`. Raises `GenerationIncomplete`, which has what could be made, `SetupError` when the model
-        or the journal cannot be used, and ValueError.
+        or the journal cannot be used, and ValueError, also for more than a million.
         """
         said: GenerateOptions = {
             "temperature": temperature,
@@ -270,7 +270,7 @@ class AttributeModelGenerator(Generic[T]):
         population = options.get("population")
         if population is not None and not isinstance(population, Population):
             population = Population.from_dict(population)
-        if population is not None:
+        if population is not None and (n is None or (isinstance(n, int) and not isinstance(n, bool))):
             n = sum(population.counts(n if population.total is None or n != 1 else None))
         blueprint = self._blueprint
         if (temperature := options.get("temperature")) is not None:

@@ -11,7 +11,7 @@ from ...engine.errors import JournalInvalid
 from ...engine.seeds import derive
 from .blueprint import Blueprint
 from .making import Making
-from .population import Population
+from .population import Population, refuse_too_many
 
 __all__ = ["Commission", "Repeats"]
 
@@ -41,8 +41,12 @@ class Commission:
 
     def check(self) -> None:
         """Raises ValueError for what no generation can come to."""
+        for name, count in (("n", self.n), ("max_attempts", self.attempts)):
+            if not isinstance(count, int) or isinstance(count, bool):
+                raise ValueError(f"{name} is a whole number, as in {name}=3, not {count!r}")  # noqa: TRY004
         if self.n < 1 or self.attempts < 1:
             raise ValueError(f"n and max_attempts are 1 at least, not {self.n} and {self.attempts}")
+        refuse_too_many(self.n)
         if self.id is not None and self.n > 1:
             raise ValueError("an id is for one object; leave it out for several, which have ids of their own")
         if self.repeats not in ("avoid", "refuse", "allow"):

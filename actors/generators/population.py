@@ -16,9 +16,10 @@ from typing import Any, Self
 from ...engine.dialog.table import why_none
 from ...engine.errors import FileInvalid
 
-__all__ = ["Population", "Quota"]
+__all__ = ["Population", "Quota", "refuse_too_many"]
 
 _COUNT, _WEIGHT = "count", "weight"
+_MOST = 1_000_000  # objects of one generation, which are all settled at its beginning, at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class Quota:
         size = self.count if self.weight is None else self.weight
         if not isinstance(size, int | float) or isinstance(size, bool) or not 0 <= size < math.inf:
             raise ValueError(f"a count or a weight is a number from 0 on: {dict(self.attributes)} has {size!r}")
+        if self.count is not None and not isinstance(self.count, int):
+            raise ValueError(f"a count is a whole number: {dict(self.attributes)} has {self.count!r}; or say weight")
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in self.attributes.items())
@@ -142,11 +145,14 @@ class Population:
         return counts
 
     def places(self, n: int | None = None) -> list[int]:
-        """The row of each object, mixed so that any first part of them has about the shares of the whole."""
+        """The row of each object, mixed so that any first part of them has about the shares of the whole.
+
+        Raises ValueError as `counts` does, and for more than a million.
+        """
+        counts = self.counts(n)
+        refuse_too_many(sum(counts))
         spread = [
-            (Fraction(2 * number + 1, 2 * count), row)
-            for row, count in enumerate(self.counts(n))
-            for number in range(count)
+            (Fraction(2 * number + 1, 2 * count), row) for row, count in enumerate(counts) for number in range(count)
         ]
         return [row for _, row in sorted(spread)]
 
@@ -162,6 +168,14 @@ class Population:
 
     def __repr__(self) -> str:
         return f"<Population of {len(self.quotas)} rows>"
+
+
+def refuse_too_many(n: int) -> None:
+    """Raises ValueError for more objects than one generation makes."""
+    if n > _MOST:
+        raise ValueError(
+            f"one generation makes {_MOST:,} objects at most, not {n:,}; make several, each with a seed of its own"
+        )
 
 
 def _quota(row: Mapping[str, Any]) -> Quota:

@@ -101,7 +101,10 @@ def _listing(wanted: tuple[tuple[str, str], ...]) -> str:
 def _template(text: str) -> Any:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    return ImmutableSandboxedEnvironment().from_string(text)  # a prompt is no HTML
+    environment = ImmutableSandboxedEnvironment()  # a prompt is no HTML
+    # Chance without a seed, so that nothing would be made twice.
+    del environment.filters["random"], environment.globals["lipsum"]
+    return environment.from_string(text)
 
 
 def _no_template(error: Exception) -> ValueError:

@@ -48,6 +48,7 @@ def new_environment(find: Callable[[str], _Found | None]) -> ImmutableSandboxedE
     environment.globals = {"range": environment.globals["range"], "sentences": sentences}
     own = {"json": as_json, "listed": listed, "phrases": phrases, "without": without, "words": words_of}
     environment.filters |= own
+    del environment.filters["random"]  # chance without a seed, so that no dialog would repeat
     return environment
 
 

@@ -135,6 +135,7 @@ def test_a_template_extends_the_packaged_one_and_includes_parts() -> None:
     [
         ("one\n{% if %}", 2, "Expected an expression"),
         ("one\ntwo\n{{ nmae }}", 3, "'nmae' is undefined; did you mean name?"),
+        ("one\n{{ others | random }}", 2, "No filter named 'random'"),
         ("{{ unheard_of }}", 1, "'unheard_of' is undefined; known here: name, persona, others, "),
         ("\n{{ persona.hobby }}", 2, "'dict object' has no attribute 'hobby'"),
         ("{{ name.__class__ }}", 1, "access to attribute '__class__' is unsafe."),

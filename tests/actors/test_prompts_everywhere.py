@@ -111,6 +111,8 @@ def test_each_packaged_template_says_what_it_uses_and_can_be_begun_from(name: st
         ("{{ known['__class__'] }}", "access to attribute '__class__' is unsafe"),
         ("{% include '_part' %}", "there is no template _part"),
         ("{{ names | shout }}", "No filter named 'shout'"),
+        ("{{ names | random }}", "No filter named 'random'"),
+        ("{{ lipsum() }}", "'lipsum' is undefined"),
     ],
 )
 def test_what_is_wrong_is_told_when_the_generator_is_made(text: str, reason: str) -> None:

@@ -116,3 +116,11 @@ def test_the_schema_of_a_class_is_plain(value: Any, expected: bool) -> None:
 )
 def test_what_is_not_plain_is_left_to_the_schema_itself(schema: Schema) -> None:
     assert not fits_at_once(schema)("aaa")
+
+
+@pytest.mark.parametrize(("reference", "meant"), [("a~1b", "a/b"), ("a~0b", "a~b"), ("a%20b", "a b")])
+def test_a_reference_with_escaped_signs_is_left_to_the_schema_itself(reference: str, meant: str) -> None:
+    """It was taken at its letters, and another definition may be called so."""
+    schema = {"$ref": f"#/$defs/{reference}", "$defs": {reference: {"type": "string"}, meant: {"type": "integer"}}}
+
+    assert not fits_at_once(schema)("aaa")

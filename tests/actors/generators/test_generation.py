@@ -170,6 +170,22 @@ async def test_a_rule_in_a_population_goes_before_the_generators_own() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("population", [None, [{"gender": "f", "weight": 1}], [{"gender": "f", "count": 2}]])
+@pytest.mark.parametrize("n", [2.5, 2.0, "2", True])
+async def test_what_is_no_whole_number_of_objects_is_refused(n: Any, population: Any) -> None:
+    with pytest.raises(ValueError, match=rf"n is a whole number, as in n=3, not {n!r}"):
+        await PersonaGenerator(Persona).generate(n, model=NOBODY, population=population)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("population", [None, [{"gender": "f", "weight": 1}]])
+async def test_more_than_a_million_objects_are_refused_at_once(population: Any) -> None:
+    """It hung, and could not be cancelled: all were settled before the first was made."""
+    with pytest.raises(ValueError, match="1,000,000 objects at most, not 1,000,000,000,000; make several"):
+        await PersonaGenerator(Persona).generate(10**12, model=NOBODY, population=population)
+
+
+@pytest.mark.anyio
 async def test_a_population_of_unknown_attributes_is_refused_before_anything_is_asked() -> None:
     with pytest.raises(ValueError, match="did you mean 'gender'"):
         await PersonaGenerator(Persona).generate(None, model=NOBODY, population=[{"gendre": "f", "count": 1}])

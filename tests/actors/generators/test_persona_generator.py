@@ -346,6 +346,14 @@ async def test_a_list_of_texts_may_be_a_field() -> None:
     assert context.topics == ["tea", "rain"]
 
 
+async def test_no_prompt_of_the_users_own_has_chance_without_a_seed() -> None:
+    with pytest.raises(ValueError, match="llm_prompt is no template that can be filled in: No filter named 'random'"):
+        PersonaGenerator(Persona, llm_prompt="{{ [1, 2] | random }}")
+
+    with pytest.raises(GenerationIncomplete, match="'lipsum' is undefined"):
+        await PersonaGenerator(Persona, llm_prompt="{{ lipsum() }}").generate(model=Filling())
+
+
 async def test_a_prompt_of_the_users_own_is_a_template_and_a_persona_can_never_be_one() -> None:
     model = Filling()
     generator = PersonaGenerator(

@@ -97,11 +97,18 @@ def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path, text: str
         ([{"gender": "f", "weight": 0}], "all rows of the population are empty"),
         ([{"gender": "f", "weight": float("nan")}], "from 0 on"),
         (["f"], "a row of a population is a mapping"),
+        ([{"gender": "f", "count": 2.5}], "a count is a whole number: {'gender': 'f'} has 2.5"),
+        ([{"gender": "f", "count": 2.0}], "a count is a whole number"),
     ],
 )
 def test_a_table_that_is_none_is_refused(rows: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Population(rows)
+
+
+def test_a_population_of_more_than_anybody_can_make_is_refused_before_it_is_shared_out() -> None:
+    with pytest.raises(ValueError, match="one generation makes 1,000,000 objects at most, not 10,000,000,000,000"):
+        Population([{"gender": "f", "count": 10**13}]).places()
 
 
 def test_counts_that_come_to_another_number_are_refused() -> None:
