@@ -34,6 +34,8 @@ class Channel:
     def __post_init__(self) -> None:
         if self.name == SPEECH and self.is_shared is False:
             raise ValueError("speech that nobody hears is no speech; say with `hearing` who hears whom")
+        if self.name == "to":
+            raise ValueError("a channel cannot be named to, as [to Ben: ...] is an aside; give it another name")
 
     @property
     def hearers(self) -> tuple[str, ...] | None:

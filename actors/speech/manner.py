@@ -83,7 +83,7 @@ class Manner:
     @property
     def tools(self) -> tuple[Callable[..., str], ...]:
         """The agent's beside those of its own."""
-        return (whisper_to(self._confidants),) if self._confidants and self._named_in_words is None else ()
+        return (whisper_to(self._confidants, self.cast),) if self._confidants and self._named_in_words is None else ()
 
     @cached_property
     def _confidants(self) -> tuple[str, ...]:
@@ -91,7 +91,9 @@ class Manner:
 
     @cached_property
     def _markup(self) -> Markup:
-        return Markup([channel.name for channel in self.channels], self._named_in_words)
+        confidants = None if self.asides is None else self._confidants  # by a tool, too, for all write as they read
+        private = [channel.name for channel in self.channels if channel.hearers == ()]
+        return Markup([channel.name for channel in self.channels], confidants, self.cast, private)
 
     @property
     def _named_in_words(self) -> tuple[str, ...] | None:
@@ -99,16 +101,17 @@ class Manner:
 
     def _parts(self, text: str) -> Iterable[Said]:
         if self.schema is not None and not (checked := self.schema.check(text)).problem:
-            return parts_of(checked.text, [channel.name for channel in self.channels])
+            formed = parts_of(checked.text, [channel.name for channel in self.channels])
+            return [part for each in formed for part in self._markup.within(each)]
         return self._markup.parts(text)  # also opening words, which no model wrote
 
     def _whispers(self, facts: Iterable[Fact]) -> Iterable[Said]:
-        return whispers_in(facts, self._confidants) if self.tools else ()
+        return whispers_in(facts, self._confidants, self.cast) if self.tools else ()
 
     def _limited(self, part: Said) -> Said:
         for channel in self.channels:
             if channel.name == part.channel:
-                heard_by = part.heard_by if part.channel == SPEECH else channel.hearers
+                heard_by = part.heard_by if channel.hearers is None else channel.hearers
                 return Said(part.channel, channel.cut(part.text), heard_by)
         return part
 

@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...engine.messages import Fact, ToolCalled, ToolReturned
 from ...engine.said import SPEECH, Said
-from .markup import Markup
+from .addressees import Addressees
 
 __all__ = ["whisper_to", "whispers_in"]
 
 _NAME = "whisper"
 
 
-def whisper_to(confidants: Sequence[str]) -> Callable[[list[str], str], str]:
-    """The tool of an agent that may whisper to these."""
-    markup = Markup((), confidants)
+def whisper_to(confidants: Sequence[str], cast: Sequence[str]) -> Callable[[list[str], str], str]:
+    """The tool of an agent that may whisper to these of a cast."""
+    addressees = Addressees(confidants, cast)
 
     def whisper(to: list[str], text: str) -> str:
         """Tells something to some of the others only. Nobody else hears it."""
-        hearers = markup.hearers(to)
+        hearers = addressees.hearers(to)
         if not hearers:
             return f"Error: you can whisper to {' and '.join(confidants) or 'nobody'} only."
         return f"{' and '.join(hearers)} heard it, nobody else."
@@ -27,9 +27,9 @@ def whisper_to(confidants: Sequence[str]) -> Callable[[list[str], str], str]:
     return whisper
 
 
-def whispers_in(facts: Iterable[Fact], confidants: Sequence[str]) -> Iterator[Said]:
+def whispers_in(facts: Iterable[Fact], confidants: Sequence[str], cast: Sequence[str]) -> Iterator[Said]:
     """What was whispered in the turn of which these are the facts."""
-    markup = Markup((), confidants)
+    addressees = Addressees(confidants, cast)
     called: dict[str, Mapping[str, object]] = {}
     for fact in facts:
         if isinstance(fact, ToolCalled) and fact.name == _NAME:
@@ -39,4 +39,4 @@ def whispers_in(facts: Iterable[Fact], confidants: Sequence[str]) -> Iterator[Sa
             to, text = arguments.get("to"), str(arguments.get("text", "")).strip()
             names = [str(name) for name in to] if isinstance(to, list) else [str(to)]
             if text:
-                yield Said(SPEECH, text, markup.hearers(names))
+                yield Said(SPEECH, text, addressees.hearers(names))

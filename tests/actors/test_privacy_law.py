@@ -92,6 +92,13 @@ def reply(request: CompletionRequest, cast: Sequence[str], word: str) -> Complet
             f"[to {to[0]}] psst {word}1",
             f"[to {to[0]}: psst [sic] {word}1",
             f"[thought: {word}1]",
+            f"*leans over [to {names}: psst {word}1]*",
+            f"[to {names}: psst [thought: hm {word}1] so]",
+            f"[**to {to[0].upper()}** only]: psst {word}1",
+            f"[to {names} / Zed] psst {word}1",
+            f"[to {to[0]}: :-] psst {word}1]",
+            f"\uff3bto {names}\uff1apsst {word}1\uff3d",
+            f"[to whom it may concern] psst {word}1",
         ]
     )
     public = luck.choice([f"Well, {word}2.", f"{luck.choice(cast)}, what of {word}2?", "As an AI language model, no."])
@@ -162,6 +169,7 @@ def hearers(dialog: Dialog) -> dict[str, set[str]]:
     for turn in dialog:
         for part in parts_in(turn.text, turn.model_extra):
             told = {EVERYBODY, *cast} if part.heard_by is None else set(part.heard_by)
+            assert EVERYBODY not in told or "psst" not in part.text, f"public: {part.text}"
             for word in WORD.findall(part.text):
                 known.setdefault(word, set()).update(told, {turn.speaker or ""})
     return known

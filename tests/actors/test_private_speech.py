@@ -26,6 +26,7 @@ from playact.actors import (
 )
 from playact.actors.playbill import Playbill
 from playact.actors.recipes import recipe_of, scenario_from
+from playact.actors.speech.addressees import Addressees
 from playact.actors.speech.markup import Markup
 from playact.backends.scripted import ScriptedBackend
 from playact.engine import Completion, CompletionRequest, Dialog, Simulation, ToolCall, Turn, Uttered
@@ -208,6 +209,120 @@ def test_a_whisper_is_for_whom_it_names_however_odd_the_name(text: str, hearers:
     markup = Markup((), ("Ben", "ben", "Tom and Ana", "Ana", "R2 [bot]", "Zoë: née"))
 
     assert markup.parts(text) == [Said("speech", "a", hearers)]
+
+
+@pytest.mark.parametrize(
+    ("text", "hearers"),
+    [
+        ("*leans over [to Ben: xyzzy]*", {"Ben"}),
+        ("*[to Ben: xyzzy]* so.", {"Ben"}),
+        ("*leans [to Ben: xyzzy* Hello.", {"Ben"}),
+        ("[action: leans [to Ben: xyzzy]] ok", {"Ben"}),
+        ("*smiles [thought: xyzzy]*", set()),
+        ("[action: leans [thought: xyzzy]]", set()),
+        ("[to Ben: x [thought: xyzzy] y]", set()),
+        ("[to Ben: x [action: xyzzy] y]", {"Ben"}),
+        ("[to Ben: x [to Cem: xyzzy] y]", set()),
+        ("[to all: x [to Cem: xyzzy] y]", {"Cem"}),
+        ("[thought: x [to Cem: xyzzy] y]", set()),
+        ("[to Ben] x [thought: xyzzy]", set()),
+        ("[to Ben only] xyzzy", {"Ben"}),
+        ("[to Ben, and Cem] xyzzy", {"Ben", "Cem"}),
+        ("[to Ben / Cem] xyzzy", {"Ben", "Cem"}),
+        ("[to Ben, Zed] xyzzy", {"Ben"}),
+        ('[to "Ben"] xyzzy', {"Ben"}),
+        ("[to **Ben**] xyzzy", {"Ben"}),
+        ("[to @Ben] xyzzy", {"Ben"}),
+        ("[to Ben\n: xyzzy]", {"Ben"}),
+        ("[to Ben\uff1axyzzy]", {"Ben"}),
+        ("\uff3bto Ben: xyzzy\uff3d", {"Ben"}),
+        ("\u3010to Ben: xyzzy\u3011", {"Ben"}),
+        ("[**to Ben**: xyzzy]", {"Ben"}),
+        ("[**thought**\uff1axyzzy]", set()),
+        ("[\u200bto Ben: xyzzy]", {"Ben"}),
+        ("[to Ben: hah :-] xyzzy]", {"Ben"}),
+        ("*winks [to Ben: hah :-] xyzzy] at Cem*", {"Ben"}),
+        ("[to: Ben] xyzzy", {"Ben"}),
+        ("[to Zed] xyzzy", set()),
+        ("[to zed] xyzzy", set()),
+        ("[to Ben Zed: xyzzy]", set()),
+        ("[to Ben quietly] xyzzy", set()),
+        ("[to Ben xyzzy] Hello.", set()),
+        ("[to Ben xyzzy", set()),
+        ("[to [Ben]] xyzzy", set()),
+        ("[to Benor: xyzzy]", set()),
+        ("[to myself] xyzzy", set()),
+        ("[to the king] xyzzy", set()),
+        ("[to be honest: xyzzy]", set()),
+        ("[to be honest] xyzzy", {"Ben", "Cem"}),
+        ("[tonight: xyzzy] [to-do] xyzzy", {"Ben", "Cem"}),
+        ("[to Ben: psst] xyzzy :-)", {"Ben", "Cem"}),
+        (":-] xyzzy [to Ben: psst]", {"Ben", "Cem"}),
+    ],
+)
+async def test_what_begins_as_an_aside_stays_one_wherever_it_stands_and_however_it_is_written(
+    text: str, hearers: set[str]
+) -> None:
+    seen: list[CompletionRequest] = []
+    dialog = await played({"Ana": [f"Hi. {text}"]}, seen, turns=3, channels=["action", "thought"])
+
+    assert who_saw(SECRET, seen) == hearers
+    assert SECRET in repr((dialog[0].text, extra(dialog[0])))  # it is told of, whoever hears it
+
+
+@pytest.mark.parametrize("by", ["words", "tool"])
+@pytest.mark.parametrize("form", ["markup", "json"])
+async def test_an_aside_in_words_is_one_whatever_the_form_of_asides_and_turns(by: str, form: str) -> None:
+    def answer(request: CompletionRequest) -> str:
+        seen.append(request)
+        words = f"Hi. [to Ben: {SECRET}]" if speaker_of(request) == "Ana" else "Hm."
+        schema: Mapping[str, Any] = request.response_schema or {}
+        properties = schema.get("required", [])
+        content = {name: [] if name == "to" else "" for name in properties} | {"speech": words}
+        return json.dumps(content) if properties else words
+
+    seen: list[CompletionRequest] = []
+    rules = {"cast": CAST, "asides": {"by": by}, "turn_form": form, "channels": "thought", "max_turns": 3}
+    async with Simulation(model=ScriptedBackend(answer)) as simulation:
+        await simulation.play(Scenario.model_validate(rules))
+
+    assert who_saw(SECRET, seen) == {"Ben"}
+
+
+@pytest.mark.parametrize(
+    ("names", "confidants", "text", "hearers"),
+    [
+        (("Ana Lee", "Ana", "Dan"), ("Ana Lee",), "[to Ana: a]", ()),
+        (("Ana Lee", "Ana Bo", "Dan"), ("Ana Lee",), "[to Ana: a]", ()),
+        (("Ana Lee", "Ana Bo", "Dan"), ("Ana Lee",), "[to ana lee: a]", ("Ana Lee",)),
+        (("Ana Lee", "Dan"), ("Ana Lee",), "[to Ana: a]", ("Ana Lee",)),
+        (("All", "Dan"), ("All", "Dan"), "[to all: a]", ("All",)),
+        (("Everybody", "Dan"), ("Dan",), "[to Everybody: a]", ()),
+        (("Everyone Else", "Dan"), ("Everyone Else", "Dan"), "[to everyone] a", ("Everyone Else",)),
+        (("Be Honest", "Dan"), ("Be Honest", "Dan"), "[to be honest] a", ("Be Honest",)),
+        (("Strauß", "Dan"), ("Strauß", "Dan"), "[to STRAUSS] a", ("Strauß",)),
+        (("İlker", "Dan"), ("İlker", "Dan"), "[to İlker] a", ("İlker",)),
+        (("Jos\u00e9", "Dan"), ("Jos\u00e9", "Dan"), "[to Jose\u0301] a", ("Jos\u00e9",)),
+        (("Jose\u0301", "Dan"), ("Jose\u0301", "Dan"), "[to JOS\u00c9: a]", ("Jose\u0301",)),
+        (("Jose", "Dan"), ("Jose", "Dan"), "[to Jos\u00e9: a]", ()),
+        (("Ben  Bo", "Dan"), ("Ben  Bo", "Dan"), "[to Ben Bo] a", ("Ben  Bo",)),
+        (("Ben Bo", "Dan"), ("Ben Bo", "Dan"), "[to Ben\nBo: a]", ("Ben Bo",)),
+        (("Only", "and"), ("Only", "and"), "[to only and and: a]", ("Only", "and")),
+        (("]x[", "Dan"), ("]x[", "Dan"), "[to ]x[: a", ("]x[",)),
+    ],
+)
+def test_a_name_is_looked_for_in_the_whole_cast_and_heard_by_confidants_alone(
+    names: tuple[str, ...], confidants: tuple[str, ...], text: str, hearers: tuple[str, ...]
+) -> None:
+    markup = Markup((), confidants, ("Cem", *names))
+
+    assert markup.parts(text) == [Said("speech", "a", hearers)]
+
+
+async def test_a_whisper_by_a_tool_goes_to_no_namesake_of_who_may_not_hear_it() -> None:
+    heard = Addressees(("Ana Lee",), ("Cem", "Ana Lee", "Ana"))
+
+    assert (heard.hearers(["Ana"]), heard.hearers(["ANA  Lee"])) == ((), ("Ana Lee",))
 
 
 async def test_only_those_whom_the_scenario_lets_whisper_to_each_other() -> None:
@@ -483,6 +598,38 @@ def test_nothing_that_stands_in_an_aside_is_ever_heard_by_others(text: str) -> N
     assert all(SECRET not in part.text for part in parts[1:])
 
 
+@given(st.text("[]:*to Bent,\n", max_size=30), st.text("[]:*to BenCmaz \n", max_size=60))
+def test_whatever_stands_before_it_an_aside_is_heard_by_no_more_than_whom_it_is_for(before: str, after: str) -> None:
+    markup = Markup(("action", "thought"), ("Ben", "Cem"), private=("thought",))
+
+    parts = markup.parts(f"{before} [to Ben: {SECRET} {after}")
+
+    (told,) = [part for part in parts if SECRET in part.text]
+    assert told.heard_by is not None
+    assert set(told.heard_by) <= {"Ben"}
+
+
+@given(st.text("[]:*to BenCm\uff3b\u00df\u0301\u200b ,", max_size=60))
+def test_no_word_is_lost_or_said_twice_however_a_turn_is_written(noise: str) -> None:
+    words = [f"w{number}" for number in range(3)]
+    parts = Markup(("action", "thought"), ("Ben", "Cem")).parts(f"w0 [to Ben: w1 {noise} w2")
+
+    assert [word for part in parts for word in part.text.replace("]", " ").split() if word in words] == words
+
+
+@pytest.mark.parametrize(
+    "piece", ["[to ", "[to Ben: ", "[", "]", "* ", "*a", "a and ", "[ ", "Ben only ", "[to Ben]", " \t"]
+)
+@pytest.mark.parametrize("head", ["", "[to ", "[to Ben", "[to Ben: ", "*"])
+def test_a_turn_is_read_in_time_linear_in_its_length(head: str, piece: str) -> None:
+    """In quadratic time one of these takes minutes, in exponential time for ever, and a test may not take so long."""
+    markup = Markup(("action", "thought"), ("Ben", "a", "a and a", "Ben Bo"))
+
+    parts = markup.parts(head + piece * 30_000)
+
+    assert sum(len(part.text) for part in parts) <= len(head + piece * 30_000)
+
+
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
@@ -492,6 +639,7 @@ def test_nothing_that_stands_in_an_aside_is_ever_heard_by_others(text: str) -> N
         ({"channels": ["action", "action"]}, "declared twice"),
         ({"channels": ["Action!"]}, "String should match pattern"),
         ({"channels": [{"name": "speech", "is_shared": False}]}, "speech that nobody hears is no speech"),
+        ({"channels": ["to"], "turn_form": "json"}, "a channel cannot be named to"),
         ({"asides": {"by": "pigeon"}}, "'words' or 'tool'"),
     ],
 )
