@@ -56,6 +56,8 @@ _NOT_HERE = {  # what sdialog's agents have; ours are specifications, and have n
     "response_lookahead": f"{_TALK}await chat.response_lookahead(...)",
     "add_orchestrators": "so, for it never changes: agent = agent | orchestrator",
     "clear_orchestrators": "so, for it never changes: agent = dataclasses.replace(agent, orchestrators=())",
+    "add_inspectors": "with sdialog: playact has no inspectors yet",
+    "serve": "in a service of yours: await agent(messages), or async with agent.conversation() as chat",
     "set_first_utterances": "so, for it never changes: agent = dataclasses.replace(agent, first_utterance=...)",
 }
 

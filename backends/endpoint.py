@@ -17,6 +17,7 @@ from ..engine.errors import SetupError
 __all__ = ["Endpoint"]
 
 _BODY: Mapping[str, Any] = {"session_id": "{session}", "message": "{text}"}
+_WHERE = 'say where its words are, as in reply="choices.0.message.content", or api="openai" for chat completions'
 _HOLE = re.compile(r"\{(text|session)\}")
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
 _IN_ADDRESS = re.compile(rf"(?<=[=/?]){_VARIABLE.pattern}(?=[&;#/?]|$)")
@@ -107,9 +108,9 @@ class Endpoint:
             try:
                 content = content[int(step)] if isinstance(content, list) else content[step]
             except (KeyError, IndexError, TypeError, ValueError):
-                raise LookupError(f"its answer has nothing at {self.reply!r}") from None
+                raise LookupError(f"its answer has nothing at {self.reply!r}; {_WHERE}") from None
         if not isinstance(content, str):
-            raise LookupError(f"its answer has no text at {self.reply!r}")  # noqa: TRY004  # of its content
+            raise LookupError(f"its answer has no text at {self.reply!r}; {_WHERE}")  # noqa: TRY004  # of its content
         return content
 
 

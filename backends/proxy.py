@@ -113,6 +113,10 @@ class ProxyBackend:
             return self._endpoint.words_of(json.loads(text)) if self._endpoint.reply else text
         except RecursionError as error:
             raise ReplyInvalid(self.name, "the reply is nested without end") from error
+        except json.JSONDecodeError as error:
+            raise ReplyInvalid(
+                self.name, f'its answer is no JSON ({error}); if it is the words, say reply=""'
+            ) from error
         except (ValueError, LookupError) as error:
             raise ReplyInvalid(self.name, presentable(str(error), self._secrets)) from error
 

@@ -18,7 +18,7 @@ from ...engine.errors import GenerationIncomplete, JournalUnwritable, PlayactErr
 from ...engine.journal.file import JournalFile
 from ...engine.program.archive import kept_in
 from ...engine.program.resumption import Changes, config_in
-from ...engine.seeds import derive
+from ...engine.seeds import derive, generator
 from ...engine.settings import Settings
 from ..pilot import figures_of
 from ..progress import Progress, shown_progress
@@ -121,6 +121,8 @@ class Casting:
             ) from failure
         if failure is not None:
             raise failure
+        if asked.quotas() is not None:  # which two seats have in like order: women would only ever meet women
+            generator(self.seed, place, "order").shuffle(made)
         return made
 
     def _begun(self, asked: GeneratedPersonas | GeneratedContexts, place: str, journal: Path) -> Generation[Any]:
@@ -150,13 +152,13 @@ class Casting:
         """What an earlier process has begun, if it was just this. Raises `SetupError` for anything else."""
         from ..generators import Commission
 
-        generator = asked.generator().under(self.playbill.prompts)
+        maker = asked.generator().under(self.playbill.prompts)
         memo = config_in(journal).get("memo", {}).get("generation")
         kept = None if memo is None else Commission.from_memo(memo)
         same = kept is not None and (
             kept.n == asked.count(self.dialogs)
             and kept.seed == derive(self.seed, place)
-            and _wording(kept.blueprint) == _wording(generator.blueprint)
+            and _wording(kept.blueprint) == _wording(maker.blueprint)
             and _rows(kept.population) == _rows(asked.quotas())
             and asked.repeats in (None, kept.repeats)
         )
@@ -171,7 +173,7 @@ class Casting:
             changes["budget"] = self.budget
         if self.concurrency is not None:
             changes["concurrency"] = self.concurrency
-        return await type(generator).resume(journal, model=model, **changes)
+        return await type(maker).resume(journal, model=model, **changes)
 
     def _count(self, journal: Path) -> None:
         """Takes what was spent from the budget."""

@@ -15,6 +15,7 @@ from .schema import keys_at
 __all__ = ["explained"]
 
 _UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
+_SEATS = {"HumanSeat": ["human"], "ProxyAgent": ["proxy"]}  # as they are called in Python
 _MOST_KEYS = 16  # of those that are listed when none is close
 
 _IN_WORDS_OF_YAML = (
@@ -75,7 +76,7 @@ def _unknown_key(key: str, location: Location) -> str:
     known = keys_at(location)
     if key in known:
         return f"the key `{key}` stands here with what it does not take, or beside keys that it is not taken with"
-    if close := get_close_matches(key, known, 1):
+    if close := _SEATS.get(key) or get_close_matches(key, known, 1):
         return f"unknown key `{key}`; did you mean `{close[0]}`?"
     listed = ", ".join(known[:_MOST_KEYS]) + (", …" if len(known) > _MOST_KEYS else "")
     return f"unknown key `{key}`; known here: {listed}"

@@ -87,6 +87,26 @@ def test_people_are_drawn_by_rules_in_the_counts_that_are_asked_for(tmp_path: Pa
     assert Counter(str(each.context) for each in dialogs) == {"here": 4, "there": 4}
 
 
+def test_quotas_of_two_seats_and_contexts_have_nothing_to_do_with_each_other(tmp_path: Path) -> None:
+    """In order of their quotas women would only ever meet women, and always at home."""
+    halves = "[{gender: female, count: 30}, {gender: male, count: 30}]"
+    people = f"persona: {{generate: {{n: 60, rules: {{name: [X]}}, generated_attributes: [], population: {halves}}}}}"
+    text = f"cast:\n  - {people}\n  - {people}\ncontexts: [home, work]\nmax_turns: 2\n"
+    file, out = written(tmp_path, text), tmp_path / "talk.jsonl"
+
+    main(["run", str(file), "-n", "60", "--model", "scripted", "--seed", "1", "--out", str(out), "--quiet"])
+
+    met = Counter(
+        (*(person["gender"] for person in (each.personas or {}).values()), str(each.context))
+        for each in Dialog.read_lines(out)
+    )
+    assert len(met) == 8
+    assert {place: sum(n for (*who, _), n in met.items() if who[place] == "female") for place in (0, 1)} == {
+        0: 30,
+        1: 30,
+    }
+
+
 def test_the_same_seed_makes_the_same_cast(tmp_path: Path) -> None:
     file = written(tmp_path, RULES)
     outs = [tmp_path / name for name in ("one.jsonl", "two.jsonl", "three.jsonl")]

@@ -232,6 +232,11 @@ NO_SCHEMA_CAN_TELL: dict[str, tuple[str, int, str]] = {
         5,
         "cast[0].persona.generate.rules.role: ",
     ),
+    "a seat as it is called in Python": (
+        first("- ProxyAgent: {url: 'http://localhost/chat'}"),
+        2,
+        "unknown key `ProxyAgent`; did you mean `proxy`?",
+    ),
     "a folder of prompts that is not there": (CAST + "prompts: nosuch\n", 2, "prompts: prompt template nosuch: is no"),
     "a template that is none": (
         CAST + 'prompts:\n  persona_agent: "{{ x"\n',

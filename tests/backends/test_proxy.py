@@ -135,6 +135,21 @@ async def test_its_failures_are_those_of_a_backend(server: ChatServer, reply: Re
         await answer(ProxyAgent(url=server.address))
 
 
+@pytest.mark.parametrize(
+    ("body", "what_to_say"),
+    [(b'{"choices": []}', 'reply="choices.0.message.content", or api="openai"'), (b"Welcome!", 'say reply=""')],
+)
+async def test_an_answer_of_another_shape_says_how_it_is_read(
+    server: ChatServer, body: bytes, what_to_say: str
+) -> None:
+    server.script.append(Reply(body=body))
+
+    with pytest.raises(ReplyInvalid) as caught:
+        await answer(ProxyAgent(url=server.address))
+
+    assert what_to_say in str(caught.value)
+
+
 async def test_the_scheduler_asks_again_and_each_dialog_is_a_session_of_its_own(server: ChatServer) -> None:
     server.script.append(fail(503, "busy", headers={"retry-after": "0"}))
     scenario = Scenario(cast=(ANA, ProxyAgent(url=server.address, in_flight=1)), max_turns=4)
