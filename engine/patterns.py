@@ -6,11 +6,10 @@ What a model wrote is held against them in the event loop: one that backtracks w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
-__all__ = ["finder", "patterns_in"]
+__all__ = ["finder"]
 
 
 @lru_cache(maxsize=256)
@@ -31,16 +30,3 @@ def finder(pattern: str) -> Callable[[str], bool]:
             raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
         return lambda text: compiled.search(text) is not None
     return found.isinstance_python
-
-
-def patterns_in(schema: Any) -> Iterator[str]:
-    """Those that texts are held against."""
-    if isinstance(schema, Mapping):
-        for name, value in schema.items():
-            if name == "pattern" and isinstance(value, str):
-                yield value
-            elif name not in ("const", "enum", "default", "examples"):  # in these it is data
-                yield from patterns_in(value)
-    elif isinstance(schema, list | tuple):
-        for value in schema:
-            yield from patterns_in(value)

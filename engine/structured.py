@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .closed_schema import closed
 from .completion import Capabilities, CompletionRequest, Message
 from .json_text import values_in
-from .patterns import finder, patterns_in
+from .patterns import finder
 from .plain_schema import fits_at_once
 
 if TYPE_CHECKING:
@@ -131,14 +131,14 @@ def _by_schema(schema: Mapping[str, Any]) -> Any:
         raise ValueError(f"this is no JSON schema: {error.json_path}: {error.message}") from error
     registry: Registry[Any] = Registry()  # of nothing: the usual one fetches what a schema refers to
     resolver = registry.resolver_with_root(DRAFT202012.create_resource(schema))
-    for reference in _references(schema):
+    for reference in _texts_at(schema, "$ref", "$dynamicRef"):
         try:
             meant = resolver.lookup(reference).contents
         except (Unresolvable, AttributeError, TypeError, ValueError) as error:  # where it leads through no schema
             raise ValueError(f"the schema refers to {reference!r}, which is not in it") from error
         if not isinstance(meant, Mapping | bool):
             raise ValueError(f"the schema refers to {reference!r}, which is no schema")  # noqa: TRY004  # of its content
-    for pattern in patterns_in(schema):
+    for pattern in _texts_at(schema, "pattern"):
         finder(pattern)
     bounded: Any = extend  # which has no types
     validator = bounded(Draft202012Validator, {"pattern": _pattern})(schema, registry=registry)
@@ -194,16 +194,17 @@ def _listed(problems: Any) -> str:
     return "; ".join(told)
 
 
-def _references(schema: object) -> Iterator[str]:
+def _texts_at(schema: object, *keywords: str) -> Iterator[str]:
+    """What a schema and those within it say at these keywords."""
     if isinstance(schema, Mapping):
         for name, value in schema.items():
-            if name in ("$ref", "$dynamicRef") and isinstance(value, str):
+            if name in keywords and isinstance(value, str):
                 yield value
             elif name not in ("const", "enum", "default", "examples"):  # in these it is data
-                yield from _references(value)
+                yield from _texts_at(value, *keywords)
     elif isinstance(schema, list | tuple):
         for value in schema:
-            yield from _references(value)
+            yield from _texts_at(value, *keywords)
 
 
 @lru_cache(maxsize=256)
